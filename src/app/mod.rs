@@ -1,0 +1,1 @@
+//! Model, messages, the pure update, effects, the action table and the keymap.

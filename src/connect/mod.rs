@@ -1,0 +1,1 @@
+//! How the outside is read and acted upon: connector format and engine, HTTP rules, native drivers.

@@ -1,0 +1,1 @@
+//! The embedded world: simulated vendors on loopback HTTP, and the scenarios they play.

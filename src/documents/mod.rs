@@ -1,0 +1,1 @@
+//! Brief, handoff, review and notes: a situation rendered as Markdown.

@@ -1,0 +1,1 @@
+//! Plain text and JSON faces of a situation.

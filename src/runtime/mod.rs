@@ -1,0 +1,1 @@
+//! Engine, loop, terminal guard, signals, clock, logging. Policy, store and connectors meet only here.

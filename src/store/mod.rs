@@ -1,0 +1,1 @@
+//! The journal, kept observations and the cache, on SQLite in the data directory.
