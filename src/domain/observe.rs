@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::record::{Part, RecordKind, Records, Reaction};
+use super::record::{Part, Reaction, RecordKind, Records};
 use super::time::{Instant, Now};
 
 /// A read to be made: which connection, which of its reads, with which arguments.
@@ -244,7 +244,9 @@ impl Observation {
     /// Law 2's freshness by the age in cadences.
     pub fn freshness(&self, now: Instant) -> Freshness {
         let age_ms = self.age(now).num_milliseconds();
-        let cadence_ms = i64::try_from(self.cadence).unwrap_or(i64::MAX).saturating_mul(1000);
+        let cadence_ms = i64::try_from(self.cadence)
+            .unwrap_or(i64::MAX)
+            .saturating_mul(1000);
         if age_ms.saturating_mul(2) <= cadence_ms.saturating_mul(3) {
             Freshness::Fresh
         } else if age_ms < cadence_ms.saturating_mul(2) {
