@@ -1,0 +1,893 @@
+//! The situation: everything any face of the cockpit shows, already judged. Faces render it and decide nothing.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::act::{Act, Danger};
+use super::event::{Body, Closing, Debt, HandoffItem, Plan, StepState};
+use super::observe::{Fault, Freshness};
+use super::policy::{Release, Section, Then, Unit};
+use super::record::DeployState;
+use super::time::{Instant, Now, Span};
+use super::verdict::Verdict;
+
+/// Version of the JSON face.
+pub const FORMAT: u32 = 1;
+
+/// What a word means to the eye. Never shown without its word (law 8).
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Tone {
+    /// Says nothing about good or bad.
+    #[default]
+    Plain,
+    /// Earned green.
+    Pass,
+    /// Bad.
+    Fail,
+    /// Needs a person, or waits.
+    Hold,
+    /// Not known.
+    Unknown,
+}
+
+/// A word with its meaning.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Mark {
+    /// The word shown on every face.
+    pub word: String,
+    /// Its meaning.
+    pub tone: Tone,
+}
+
+impl Mark {
+    /// A word with its meaning.
+    pub fn new(word: impl Into<String>, tone: Tone) -> Self {
+        Self {
+            word: word.into(),
+            tone,
+        }
+    }
+}
+
+impl From<&Verdict> for Mark {
+    fn from(verdict: &Verdict) -> Self {
+        match verdict {
+            Verdict::Pass => Self::new("pass", Tone::Pass),
+            Verdict::Fail => Self::new("fail", Tone::Fail),
+            Verdict::Undecided { .. } => Self::new("undecided", Tone::Unknown),
+            Verdict::NotRun { .. } => Self::new("not run", Tone::Unknown),
+        }
+    }
+}
+
+/// What stands behind a verdict: label and value, a line each, with its query, source and age.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Evidence {
+    /// Heading.
+    pub title: String,
+    /// Label and value.
+    pub lines: Vec<(String, String)>,
+    /// The exact query.
+    pub query: Option<String>,
+    /// A page a person can open.
+    pub link: Option<String>,
+    /// Which connection it came from.
+    pub source: Option<String>,
+    /// When that was read.
+    pub read_at: Option<Instant>,
+    /// How fresh it is.
+    pub freshness: Option<Freshness>,
+}
+
+/// Phases of a release.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Planned; the contract is not sealed.
+    #[default]
+    Planned,
+    /// The contract is sealed.
+    Ready,
+    /// A rollout is under way.
+    Deploying,
+    /// All steps are done; the last gate looks.
+    Verifying,
+    /// T+0 … T+72 h.
+    Watching,
+    /// Ended.
+    Closed,
+}
+
+impl Phase {
+    /// The word shown.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Ready => "ready",
+            Self::Deploying => "deploying",
+            Self::Verifying => "verifying",
+            Self::Watching => "watching",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// The band's one word (SEMANTICS 12).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Advice {
+    /// Nothing can be told, or nothing can be journaled.
+    Blind,
+    /// A rollback plan runs.
+    RollingBack,
+    /// A trigger tripped or a critical gate failed.
+    RollBack,
+    /// The same, past the point of no return.
+    RollForward,
+    /// The start is refused.
+    NoGo,
+    /// The start is permitted.
+    Go,
+    /// Wait.
+    Hold,
+    /// Go on.
+    Proceed,
+    /// The watch runs.
+    Watching,
+    /// The release ended.
+    Closed,
+    /// No release is planned.
+    #[default]
+    Idle,
+}
+
+impl Advice {
+    /// The word shown.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Blind => "BLIND",
+            Self::RollingBack => "ROLLING BACK",
+            Self::RollBack => "ROLL BACK",
+            Self::RollForward => "ROLL FORWARD",
+            Self::NoGo => "NO-GO",
+            Self::Go => "GO",
+            Self::Hold => "HOLD",
+            Self::Proceed => "PROCEED",
+            Self::Watching => "WATCHING",
+            Self::Closed => "CLOSED",
+            Self::Idle => "NO RELEASE",
+        }
+    }
+    /// Its meaning to the eye.
+    pub fn tone(self) -> Tone {
+        match self {
+            Self::RollBack | Self::RollForward | Self::NoGo => Tone::Fail,
+            Self::Blind => Tone::Unknown,
+            Self::RollingBack | Self::Hold => Tone::Hold,
+            Self::Go | Self::Proceed => Tone::Pass,
+            Self::Watching | Self::Closed | Self::Idle => Tone::Plain,
+        }
+    }
+}
+
+/// One reason for the advice, with the way to its evidence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Reason {
+    /// The sentence.
+    pub text: String,
+    /// Key into [`Situation::evidence`].
+    pub evidence: Option<String>,
+}
+
+/// The permanent band.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Band {
+    /// Environment of the current release, as a word.
+    pub environment: String,
+    /// Is it protected?
+    pub protected: bool,
+    /// DEMO, SOLO, READ-ONLY, UNTRUSTED, where true.
+    pub flags: Vec<String>,
+    /// Current release's title.
+    pub release: Option<String>,
+    /// Its phase.
+    pub phase: Option<Phase>,
+    /// The one word.
+    pub advice: Advice,
+    /// First reasons.
+    pub reasons: Vec<Reason>,
+    /// Who drives.
+    pub driver: Option<String>,
+    /// Where an automatic trigger is armed: `auto off`, `auto armed by ana@host 4711`, `not armed: nobody watching`.
+    pub armed: String,
+    /// A cancellable countdown: what it will do and when, in real time.
+    pub countdown: Option<Countdown>,
+}
+
+/// A countdown in sight.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Countdown {
+    /// What happens at its end.
+    pub what: String,
+    /// When, in real time.
+    pub ends_real: Instant,
+}
+
+/// The NEXT line: key, verb, why, expected time.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct NextStep {
+    /// Action id, whose key the screen shows; empty when there is nothing to press.
+    pub action: String,
+    /// What to do.
+    pub verb: String,
+    /// Why.
+    pub why: String,
+    /// Expected seconds.
+    pub expected: Option<u64>,
+}
+
+/// One stretch of the calendar strip.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StripSegment {
+    /// From, until.
+    pub span: Span,
+    /// open, closed, FREEZE, unknown.
+    pub mark: Mark,
+    /// Rules that hold.
+    pub rules: Vec<String>,
+}
+
+/// The calendar pane.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CalendarView {
+    /// State at `now` for the current release's scope.
+    pub state: Mark,
+    /// Why, a sentence per rule.
+    pub reasons: Vec<String>,
+    /// Next change: when, and what it changes to.
+    pub next: Option<(Instant, String)>,
+    /// Eight days from the start of today, local.
+    pub strip: Vec<StripSegment>,
+    /// Releases with their planned or actual time.
+    pub releases: Vec<CalendarRelease>,
+    /// Calendars that could not be read.
+    pub unread: Vec<String>,
+    /// Last release that shipped.
+    pub last_shipped: Option<String>,
+}
+
+/// A release on the calendar.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CalendarRelease {
+    /// Release id.
+    pub id: String,
+    /// Title.
+    pub title: String,
+    /// Environment.
+    pub environment: String,
+    /// When.
+    pub at: Option<Instant>,
+    /// Phase as a word.
+    pub mark: Mark,
+}
+
+/// One row of the deploys pane.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DeployRow {
+    /// Stable id: service/environment.
+    pub id: String,
+    /// Service.
+    pub service: String,
+    /// Environment.
+    pub environment: String,
+    /// Old version, where known.
+    pub from: Option<String>,
+    /// Version being rolled out or serving.
+    pub version: String,
+    /// State.
+    pub state: DeployState,
+    /// State as shown (unknown when stale).
+    pub mark: Mark,
+    /// Steps finished and in all.
+    pub step: Option<(u32, u32)>,
+    /// Share of traffic in percent.
+    pub weight: Option<f64>,
+    /// Words for the strategy: canary, rolling, blue-green.
+    pub strategy: Option<String>,
+    /// Since when it is in this state.
+    pub since: Option<Instant>,
+    /// How fresh the record is.
+    pub freshness: Option<Freshness>,
+    /// When it was read.
+    pub read_at: Option<Instant>,
+    /// Vendor's words, or why the feed fails.
+    pub note: String,
+    /// Release it belongs to; `None` while something is in flight: unplanned.
+    pub release: Option<String>,
+    /// In flight without a release.
+    pub unplanned: bool,
+    /// Is auto-sync on?
+    pub auto_sync: Option<bool>,
+    /// A page a person can open.
+    pub url: Option<String>,
+}
+
+/// One checklist item, judged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ItemView {
+    /// Stable id.
+    pub id: String,
+    /// Where it stands.
+    pub section: Section,
+    /// What it says.
+    pub title: String,
+    /// Is it proven by a rule rather than by hand?
+    pub automatic: bool,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Word shown: done, open, failed, waived, undecided, not run.
+    pub mark: Mark,
+    /// Who, age, or why not.
+    pub note: String,
+    /// Since when it is proven.
+    pub at: Option<Instant>,
+}
+
+/// The checklist pane.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ChecklistView {
+    /// Items in order.
+    pub items: Vec<ItemView>,
+    /// Done or waived.
+    pub done: u32,
+    /// The item to do next.
+    pub next: Option<String>,
+}
+
+/// A line to draw.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Chart {
+    /// (bucket end, value) of the new version, or of the whole service.
+    pub new: Vec<(i64, f64)>,
+    /// The same of the old version beside it.
+    pub old: Vec<(i64, f64)>,
+    /// Baseline band: low and high.
+    pub band: Option<(f64, f64)>,
+    /// Threshold line.
+    pub threshold: Option<f64>,
+    /// When the deployment began.
+    pub deploy_at: Option<i64>,
+    /// From when on the new version's numbers are its own.
+    pub clean_at: Option<i64>,
+    /// Why there is nothing to draw.
+    pub empty: Option<String>,
+}
+
+/// One metric of one service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MetricView {
+    /// Stable id: service/metric.
+    pub id: String,
+    /// Service.
+    pub service: String,
+    /// Metric id.
+    pub metric: String,
+    /// Title.
+    pub title: String,
+    /// How values are written.
+    pub unit: Unit,
+    /// Latest value.
+    pub value: Option<f64>,
+    /// The same in words.
+    pub shown: String,
+    /// Ratio to the baseline.
+    pub ratio: Option<f64>,
+    /// Which baseline, in words.
+    pub baseline: String,
+    /// Verdict of the judge on what is known now.
+    pub verdict: Verdict,
+    /// Word shown.
+    pub mark: Mark,
+    /// Distance to its trigger in words: `1.3× of 2×, 0 s of 5 m`.
+    pub distance: Option<String>,
+    /// The line.
+    pub chart: Chart,
+    /// How fresh it is.
+    pub freshness: Freshness,
+    /// Newest data.
+    pub newest: Option<Instant>,
+    /// Counts behind it: new and baseline, events of total.
+    pub counts: Option<String>,
+}
+
+/// A gate, judged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GateView {
+    /// `gate/SERVICE/GATE/STEP`.
+    pub id: String,
+    /// Service.
+    pub service: String,
+    /// Gate id.
+    pub gate: String,
+    /// Step it stands after.
+    pub step: u32,
+    /// Must it pass?
+    pub critical: bool,
+    /// Verdict.
+    pub verdict: Verdict,
+    /// Word shown; ACCEPTED where a person took an Undecided.
+    pub mark: Mark,
+    /// Accepted by a person.
+    pub accepted: bool,
+    /// One line: what is known, how long it needs.
+    pub said: String,
+    /// A line a metric.
+    pub metrics: Vec<(String, Mark, String)>,
+    /// Sample size, for accepting.
+    pub n: u64,
+    /// Smallest regression that would show by now.
+    pub smallest_visible: Option<f64>,
+    /// When it began to look.
+    pub opened: Option<Instant>,
+}
+
+/// A trigger with its distance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TriggerView {
+    /// `trigger/SERVICE/TRIGGER`.
+    pub id: String,
+    /// Service.
+    pub service: String,
+    /// Trigger id.
+    pub trigger: String,
+    /// Metric id.
+    pub metric: String,
+    /// What happens when it trips.
+    pub then: Then,
+    /// State: clear, breached, tripped, undecided, not run.
+    pub mark: Mark,
+    /// Tripped (and not cleared since).
+    pub tripped: bool,
+    /// When it tripped.
+    pub tripped_at: Option<Instant>,
+    /// Distance in words.
+    pub distance: String,
+    /// Current ratio or value against the limit, 1.0 = at the limit.
+    pub share: Option<f64>,
+    /// Seconds breached so far, of.
+    pub held: (u64, u64),
+    /// Cannot be told, and why.
+    pub undecided: Option<String>,
+}
+
+/// One line of the passport.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PassportLine {
+    /// Stable id.
+    pub id: String,
+    /// What it says.
+    pub title: String,
+    /// Verdict.
+    pub verdict: Verdict,
+    /// Word shown.
+    pub mark: Mark,
+    /// Proof, or what is missing.
+    pub note: String,
+}
+
+/// The proof that rollback would work now, for one service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Passport {
+    /// Service.
+    pub service: String,
+    /// Environment.
+    pub environment: String,
+    /// From this version.
+    pub from: Option<String>,
+    /// To this version.
+    pub to: Option<String>,
+    /// Other versions to pick from, with their evidence.
+    pub others: Vec<(String, String)>,
+    /// Line by line.
+    pub lines: Vec<PassportLine>,
+    /// How many pass.
+    pub passed: u32,
+    /// Past the point of no return, and why.
+    pub no_return: Option<String>,
+    /// Expected seconds.
+    pub expected: Option<u64>,
+}
+
+/// A rollback plan under way or ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PlanView {
+    /// The plan.
+    pub plan: Plan,
+    /// When it began.
+    pub started: Instant,
+    /// Step id → state and sentence.
+    pub states: BTreeMap<String, (StepState, String)>,
+    /// When a step reached its state.
+    pub times: BTreeMap<String, Instant>,
+    /// Ended: did the old version serve again, and the sentence.
+    pub ended: Option<(bool, String)>,
+    /// A step stands at refused or unknown and needs a person.
+    pub stuck: Option<String>,
+    /// Seconds from trip to request, request to live, request to clear.
+    pub times_to: (Option<i64>, Option<i64>, Option<i64>),
+}
+
+/// Somebody on call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OncallRow {
+    /// 1 is paged first.
+    pub level: u32,
+    /// Who.
+    pub person: String,
+    /// End of the shift.
+    pub until: Option<Instant>,
+    /// Was briefed, acknowledged, not told.
+    pub mark: Mark,
+    /// How and when.
+    pub note: String,
+}
+
+/// The on-call pane.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OncallView {
+    /// By level.
+    pub rows: Vec<OncallRow>,
+    /// The brief: not sent, sent, acknowledged, nobody answered.
+    pub brief: Mark,
+    /// In words.
+    pub note: String,
+    /// When the next level is told.
+    pub escalates_at: Option<Instant>,
+    /// Open incidents, a line each.
+    pub incidents: Vec<String>,
+    /// Alerts firing and silenced.
+    pub alerts: Vec<AlertRow>,
+    /// How fresh it is.
+    pub freshness: Option<Freshness>,
+    /// Why it is empty, with the line that would fill it.
+    pub empty: Option<String>,
+}
+
+/// One alert.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AlertRow {
+    /// Name.
+    pub name: String,
+    /// Service.
+    pub service: Option<String>,
+    /// firing, silenced, pending.
+    pub mark: Mark,
+    /// Since when.
+    pub since: Option<Instant>,
+}
+
+/// One checkpoint of the watch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CheckpointView {
+    /// Seconds after the last step.
+    pub after: u64,
+    /// When it is due.
+    pub due: Instant,
+    /// Word shown.
+    pub mark: Mark,
+    /// Numbers, late or not.
+    pub note: String,
+}
+
+/// The watch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WatchView {
+    /// When the last step took effect.
+    pub since: Instant,
+    /// When it ends.
+    pub until: Instant,
+    /// Checkpoints in order.
+    pub checkpoints: Vec<CheckpointView>,
+}
+
+/// One line of the journal pane.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct JournalLine {
+    /// Position.
+    pub seq: u64,
+    /// When.
+    pub at: Instant,
+    /// Who.
+    pub actor: String,
+    /// How known.
+    pub known_by: String,
+    /// Release.
+    pub release: Option<String>,
+    /// The sentence.
+    pub text: String,
+    /// Its meaning.
+    pub tone: Tone,
+}
+
+/// A debt as shown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DebtView {
+    /// The debt.
+    pub debt: Debt,
+    /// Past its due time.
+    pub overdue: bool,
+}
+
+/// One feed's health.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FeedView {
+    /// Need id.
+    pub need: String,
+    /// Connection.
+    pub source: String,
+    /// What it is for, in words.
+    pub what: String,
+    /// Word shown: fresh, aging, stale, never read, or the fault's kind.
+    pub mark: Mark,
+    /// When it was read.
+    pub read_at: Option<Instant>,
+    /// How fresh.
+    pub freshness: Freshness,
+    /// Why it fails, and what to do.
+    pub fault: Option<Fault>,
+    /// Does a verdict hang on it?
+    pub feeds_verdict: bool,
+}
+
+/// An open handoff.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HandoffView {
+    /// Its id.
+    pub id: String,
+    /// Who gave it.
+    pub from: String,
+    /// To whom.
+    pub to: String,
+    /// When.
+    pub at: Instant,
+    /// Its lines, each taken or not.
+    pub items: Vec<(HandoffItem, bool)>,
+}
+
+/// A release as the faces show it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ReleaseView {
+    /// The plan in force.
+    pub plan: Release,
+    /// Phase.
+    pub phase: Phase,
+    /// How it ended.
+    pub closing: Option<Closing>,
+    /// Who drives.
+    pub driver: Option<String>,
+    /// Digest of the sealed contract.
+    pub contract: Option<String>,
+    /// What differs between the sealed contract and cockpit.toml now, a line each.
+    pub contract_diff: Vec<String>,
+    /// When the first deployment began.
+    pub started: Option<Instant>,
+    /// When the last step took effect.
+    pub finished: Option<Instant>,
+    /// Commits by service, newest first, cleaned.
+    pub commits: BTreeMap<String, Vec<String>>,
+    /// Approvals in force, a line each.
+    pub approvals: Vec<String>,
+}
+
+/// What must be typed or chosen in a dialog.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Input {
+    /// Key in [`Request::inputs`].
+    pub key: String,
+    /// Label.
+    pub label: String,
+    /// May not be left empty.
+    pub required: bool,
+    /// Filled in at opening.
+    pub default: String,
+}
+
+/// Permission for one action, bound to what was seen when it was given.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Permit {
+    /// Action key, such as `rollback` or `tick/tests-green`.
+    pub action: String,
+    /// Title of the dialog.
+    pub title: String,
+    /// Service it touches.
+    pub service: Option<String>,
+    /// Environment it touches.
+    pub environment: Option<String>,
+    /// From what.
+    pub from: Option<String>,
+    /// To what.
+    pub to: Option<String>,
+    /// What will happen, a line each.
+    pub effects: Vec<String>,
+    /// Warnings that do not block.
+    pub warnings: Vec<String>,
+    /// How dangerous.
+    pub danger: Danger,
+    /// The word that must be typed to confirm.
+    pub typed: Option<String>,
+    /// What else is asked.
+    pub inputs: Vec<Input>,
+    /// Digest of target, versions and rules seen; if it differs at execution, the act is refused.
+    pub basis: String,
+    /// Expected seconds.
+    pub expected: Option<u64>,
+}
+
+/// Why an action is not permitted, and until when (law 5).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Refusal {
+    /// Rule, such as `freeze/quarter end`.
+    pub rule: String,
+    /// The sentence.
+    pub why: String,
+    /// Who owns the rule.
+    pub owner: Option<String>,
+    /// When it ends.
+    pub until: Option<Instant>,
+    /// What to do about it.
+    pub way_out: Option<String>,
+    /// May an override lift it?
+    pub overridable: bool,
+}
+
+impl Refusal {
+    /// A refusal by a rule.
+    pub fn new(rule: impl Into<String>, why: impl Into<String>) -> Self {
+        Self {
+            rule: rule.into(),
+            why: why.into(),
+            owner: None,
+            until: None,
+            way_out: None,
+            overridable: false,
+        }
+    }
+    /// The same with a way out.
+    #[must_use]
+    pub fn way_out(mut self, way: impl Into<String>) -> Self {
+        self.way_out = Some(way.into());
+        self
+    }
+}
+
+/// May an action be taken now?
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Permission {
+    /// Yes, on this basis.
+    Granted(Permit),
+    /// No, for these reasons.
+    Refused(Vec<Refusal>),
+}
+
+/// A confirmed wish to act: the permit's basis and what the person typed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Request {
+    /// Action key.
+    pub action: String,
+    /// Basis of the permit that was shown.
+    pub basis: String,
+    /// Typed inputs.
+    pub inputs: BTreeMap<String, String>,
+}
+
+/// What the program itself owes now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Duty {
+    /// Written with the event; a second one with the same key does nothing (survives crashes).
+    pub key: String,
+    /// Release it belongs to.
+    pub release: Option<String>,
+    /// What to do.
+    pub task: Task,
+}
+
+/// The duty's content.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "task", rename_all = "snake_case")]
+pub enum Task {
+    /// Append these to the journal.
+    Record {
+        /// Who it is attributed to: the program, or a vendor's person.
+        actor: String,
+        /// How that is known.
+        known_by: String,
+        /// The events.
+        bodies: Vec<Body>,
+    },
+    /// Append `before`, perform the act, append its outcome (and `PlanStepped` where it is a plan's step).
+    Perform {
+        /// Events written in the same transaction as the intent.
+        before: Vec<Body>,
+        /// The act.
+        act: Act,
+        /// The plan and step it belongs to.
+        step: Option<(String, String)>,
+    },
+    /// Look up an act's mark at the vendor and conclude it.
+    Reconcile {
+        /// The act.
+        act: Act,
+        /// The plan and step it belongs to.
+        step: Option<(String, String)>,
+    },
+}
+
+/// The whole situation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Situation {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// When it was assessed.
+    pub now: Now,
+    /// Title.
+    pub title: String,
+    /// Zone of local times.
+    #[schemars(with = "String")]
+    pub timezone: chrono_tz::Tz,
+    /// The band.
+    pub band: Band,
+    /// The NEXT line.
+    pub next: NextStep,
+    /// Current release's id.
+    pub current: Option<String>,
+    /// All releases, current first.
+    pub releases: Vec<ReleaseView>,
+    /// Calendar pane.
+    pub calendar: CalendarView,
+    /// Deploys pane.
+    pub deployments: Vec<DeployRow>,
+    /// Checklist pane.
+    pub checklist: ChecklistView,
+    /// Metrics pane: the current release's services first.
+    pub metrics: Vec<MetricView>,
+    /// Gates of the current release.
+    pub gates: Vec<GateView>,
+    /// Triggers of the current release.
+    pub triggers: Vec<TriggerView>,
+    /// Passports of the current release's services.
+    pub passports: Vec<Passport>,
+    /// Rollback plan, latest.
+    pub plan: Option<PlanView>,
+    /// On-call pane.
+    pub oncall: OncallView,
+    /// The watch.
+    pub watch: Option<WatchView>,
+    /// Latest journal lines, newest first.
+    pub journal: Vec<JournalLine>,
+    /// Sequence and hash of the journal's head.
+    pub head: (u64, String),
+    /// Debts.
+    pub debts: Vec<DebtView>,
+    /// Open handoff.
+    pub handoff: Option<HandoffView>,
+    /// Feeds, worst first.
+    pub feeds: Vec<FeedView>,
+    /// Action key → permission.
+    pub permits: BTreeMap<String, Permission>,
+    /// Evidence key → evidence.
+    pub evidence: BTreeMap<String, Evidence>,
+    /// Things that are wrong with the set-up, a sentence each (config on reload, journal, trust).
+    pub troubles: Vec<String>,
+    /// What the program owes; [`super::duties`] hands it out.
+    #[serde(skip)]
+    pub owed: Vec<Duty>,
+}
