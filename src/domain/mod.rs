@@ -3,6 +3,7 @@
 pub mod act;
 pub mod diag;
 pub mod event;
+pub mod journal;
 pub mod observe;
 pub mod policy;
 pub mod record;

@@ -1,0 +1,642 @@
+//! The journal folded: `fold` of the events is a release's state; there is no other.
+
+mod sentence;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::act::{Act, Outcome};
+use super::event::{Body, Closing, Contract, Debt, Event, HandoffItem, Measured, Plan, StepState};
+use super::policy::{Release, Section};
+use super::record::DeployState;
+use super::time::Instant;
+use super::verdict::Verdict;
+
+pub use sentence::sentence;
+
+/// How many of the latest events are kept for the screen.
+const KEPT_LINES: usize = 1000;
+/// How many deployment lengths are kept a service, for its P90.
+const KEPT_LENGTHS: usize = 50;
+
+/// An act and what came of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ActState {
+    /// The act.
+    pub act: Act,
+    /// When it was intended.
+    pub at: Instant,
+    /// Who intended it.
+    pub actor: String,
+    /// What came of it; `None`: unknown, to be reconciled.
+    pub outcome: Option<(Outcome, Instant)>,
+}
+
+/// A version that earned healthy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Healthy {
+    /// Version.
+    pub version: String,
+    /// When it had earned it.
+    pub at: Instant,
+}
+
+/// What was last journaled of a service's deployment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Track {
+    /// Version.
+    pub version: String,
+    /// State.
+    pub state: DeployState,
+    /// Steps finished.
+    pub step: Option<u32>,
+    /// Steps in all.
+    pub steps: Option<u32>,
+    /// Share of traffic in percent.
+    pub weight: Option<f64>,
+    /// When this version's rollout began.
+    pub started: Instant,
+    /// When it was first seen to have ended.
+    pub finished: Option<Instant>,
+    /// (when, steps finished, weight): every step of this version, oldest first.
+    pub reached: Vec<(Instant, u32, Option<f64>)>,
+    /// When the state last changed.
+    pub changed: Instant,
+}
+
+/// A rollback plan and how far it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlanState {
+    /// The plan.
+    pub plan: Plan,
+    /// When it began.
+    pub started: Instant,
+    /// Step id → state, sentence, when.
+    pub steps: BTreeMap<String, (StepState, String, Instant)>,
+    /// Did the old version serve again; the sentence; when.
+    pub ended: Option<(bool, String, Instant)>,
+    /// Seconds: trip to request, request to live, request to clear.
+    pub times: (Option<i64>, Option<i64>, Option<i64>),
+}
+
+impl PlanState {
+    /// State of a step; not journaled yet is waiting.
+    pub fn state(&self, step: &str) -> StepState {
+        self.steps
+            .get(step)
+            .map_or(StepState::Waiting, |(state, _, _)| *state)
+    }
+    /// Still to be carried on.
+    pub fn running(&self) -> bool {
+        self.ended.is_none()
+    }
+}
+
+/// A message of a brief.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Briefed {
+    /// Level.
+    pub level: u32,
+    /// Person.
+    pub person: String,
+    /// Channel.
+    pub channel: String,
+    /// Act that carries it.
+    pub act: String,
+    /// When.
+    pub at: Instant,
+}
+
+/// A trip of a trigger.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trip {
+    /// When.
+    pub at: Instant,
+    /// The numbers.
+    pub said: String,
+    /// When it was clear again.
+    pub cleared: Option<Instant>,
+    /// Somebody stopped its countdown.
+    pub cancelled: bool,
+}
+
+/// A handoff and which lines were taken.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HandoffState {
+    /// Its id.
+    pub id: String,
+    /// Giver.
+    pub from: String,
+    /// Receiver.
+    pub to: String,
+    /// When.
+    pub at: Instant,
+    /// Lines, each taken or not.
+    pub items: Vec<(HandoffItem, bool)>,
+}
+
+/// One release.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ReleaseState {
+    /// Plan journaled here, when it does not stand in cockpit.toml.
+    pub plan: Option<Release>,
+    /// Driver.
+    pub driver: Option<String>,
+    /// Sealed contract: digest, contract, when.
+    pub contract: Option<(String, Contract, Instant)>,
+    /// Item → who, when, note.
+    pub ticks: BTreeMap<String, (String, Instant, String)>,
+    /// Item → who, reason, due.
+    pub waivers: BTreeMap<String, (String, String, Instant)>,
+    /// Section → evidence as it was.
+    pub kept: Vec<(Section, BTreeMap<String, String>)>,
+    /// Who, role, digest, expires.
+    pub approvals: Vec<(String, String, String, Instant)>,
+    /// Rule → reason, expires.
+    pub overrides: BTreeMap<String, (String, Instant)>,
+    /// Subject → who, reason.
+    pub accepted: BTreeMap<String, (String, String)>,
+    /// Messages of the brief.
+    pub briefs: Vec<Briefed>,
+    /// Who acknowledged, how, when.
+    pub acks: Vec<(String, String, Instant)>,
+    /// Level (`None`: release manager), person, when.
+    pub escalations: Vec<(Option<u32>, String, Instant)>,
+    /// Service → deployment.
+    pub tracks: BTreeMap<String, Track>,
+    /// `gate/SERVICE/GATE/STEP` → verdict, numbers, when.
+    pub gates: BTreeMap<String, (Verdict, Vec<Measured>, Instant)>,
+    /// (service, trigger) → latest trip.
+    pub trips: BTreeMap<(String, String), Trip>,
+    /// Plans, oldest first.
+    pub plans: Vec<PlanState>,
+    /// Seconds after → verdict, late, when.
+    pub checkpoints: BTreeMap<u64, (Verdict, bool, Instant)>,
+    /// Handoffs, oldest first.
+    pub handoffs: Vec<HandoffState>,
+    /// Title and when.
+    pub incidents: Vec<(String, Instant)>,
+    /// How it ended, sentence, when.
+    pub closing: Option<(Closing, String, Instant)>,
+}
+
+impl ReleaseState {
+    /// The plan that still runs, if any.
+    pub fn running_plan(&self) -> Option<&PlanState> {
+        self.plans.iter().rev().find(|p| p.running())
+    }
+    /// Did a rollback of this release put the old version back?
+    pub fn rolled_back(&self) -> Option<&PlanState> {
+        self.plans
+            .iter()
+            .rev()
+            .find(|p| p.ended.as_ref().is_some_and(|(done, _, _)| *done))
+    }
+}
+
+/// The folded journal.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Journal {
+    /// Sequence and hash of the last event.
+    pub head: (u64, String),
+    /// Why nothing more may be written: an event this program does not know.
+    pub unreadable: Option<String>,
+    /// Releases by id.
+    pub releases: BTreeMap<String, ReleaseState>,
+    /// Acts by id.
+    pub acts: BTreeMap<String, ActState>,
+    /// (service, environment) → versions that earned healthy, oldest first.
+    pub healthy: BTreeMap<(String, String), Vec<Healthy>>,
+    /// (service, environment) → deployment last journaled.
+    pub tracks: BTreeMap<(String, String), Track>,
+    /// (service, environment) → rollbacks done: when, seconds.
+    pub rollbacks: BTreeMap<(String, String), Vec<(Instant, Option<i64>)>>,
+    /// Service → lengths of its deployments in seconds, oldest first.
+    pub lengths: BTreeMap<String, Vec<i64>>,
+    /// Open debts by id.
+    pub debts: BTreeMap<String, Debt>,
+    /// Digest of the policy last loaded.
+    pub policy: Option<String>,
+    /// Latest events, oldest first.
+    pub lines: VecDeque<Event>,
+}
+
+impl Journal {
+    /// Folds one event in. Events must come in the order of their sequence.
+    pub fn apply(&mut self, event: Event) {
+        self.head = (event.seq, event.hash.clone());
+        self.apply_global(&event);
+        if let Some(id) = event.release.clone() {
+            let release = self.releases.entry(id).or_default();
+            release.apply(&event);
+        }
+        if self.lines.len() >= KEPT_LINES {
+            self.lines.pop_front();
+        }
+        self.lines.push_back(event);
+    }
+
+    /// The release's state, if anything was journaled of it.
+    pub fn release(&self, id: &str) -> Option<&ReleaseState> {
+        self.releases.get(id)
+    }
+
+    fn apply_global(&mut self, event: &Event) {
+        match &event.body {
+            Body::PolicyLoaded { digest, .. } => self.policy = Some(digest.clone()),
+            Body::Intended { act } => {
+                self.acts.entry(act.id.clone()).or_insert_with(|| ActState {
+                    act: act.clone(),
+                    at: event.at,
+                    actor: event.actor.clone(),
+                    outcome: None,
+                });
+            }
+            Body::Concluded { act, outcome } => {
+                if let Some(state) = self.acts.get_mut(act) {
+                    state.outcome = Some((outcome.clone(), event.at));
+                }
+            }
+            Body::DebtIncurred { debt } => {
+                self.debts.insert(debt.id.clone(), debt.clone());
+            }
+            Body::DebtSettled { debt, .. } => {
+                self.debts.remove(debt);
+            }
+            Body::DebtHanded { debt, to, due } => {
+                if let Some(open) = self.debts.get_mut(debt) {
+                    open.owner.clone_from(to);
+                    open.due = *due;
+                }
+            }
+            Body::Waived { item, reason, due } => {
+                self.owe(
+                    event,
+                    &format!("waiver/{item}"),
+                    &format!("waived {item}: {reason}"),
+                    *due,
+                );
+            }
+            Body::Accepted {
+                subject,
+                reason,
+                due,
+                ..
+            } => {
+                self.owe(
+                    event,
+                    &format!("accepted/{subject}"),
+                    &format!("accepted undecided {subject}: {reason}"),
+                    *due,
+                );
+            }
+            Body::Overridden {
+                rule,
+                reason,
+                expires,
+                ..
+            } => {
+                self.owe(
+                    event,
+                    &format!("override/{rule}"),
+                    &format!("overrode {rule}: {reason}"),
+                    *expires,
+                );
+            }
+            Body::EarnedHealthy {
+                service,
+                environment,
+                version,
+            } => {
+                self.healthy
+                    .entry((service.clone(), environment.clone()))
+                    .or_default()
+                    .push(Healthy {
+                        version: version.clone(),
+                        at: event.at,
+                    });
+            }
+            Body::DeploymentSeen { .. } => self.track(event),
+            Body::PlanEnded {
+                plan,
+                done: true,
+                to_live,
+                ..
+            } => self.rolled_back(event, plan, *to_live),
+            _ => {}
+        }
+    }
+
+    fn owe(&mut self, event: &Event, id: &str, what: &str, due: Instant) {
+        let id = match &event.release {
+            Some(release) => format!("{release}/{id}"),
+            None => id.to_owned(),
+        };
+        self.debts.insert(
+            id.clone(),
+            Debt {
+                id,
+                what: what.to_owned(),
+                owner: event.actor.clone(),
+                due,
+                release: event.release.clone(),
+            },
+        );
+    }
+
+    fn track(&mut self, event: &Event) {
+        let Body::DeploymentSeen {
+            service,
+            environment,
+            ..
+        } = &event.body
+        else {
+            return;
+        };
+        let key = (service.clone(), environment.clone());
+        let before = self.tracks.get(&key).cloned();
+        if let Some(track) = tracked(before.as_ref(), event) {
+            let ended_now = track.finished.is_some()
+                && track.state == DeployState::Succeeded
+                && before
+                    .as_ref()
+                    .is_some_and(|b| b.version == track.version && b.finished.is_none());
+            if let (true, Some(finished)) = (ended_now, track.finished) {
+                let lengths = self.lengths.entry(service.clone()).or_default();
+                lengths.push((finished - track.started).num_seconds());
+                if lengths.len() > KEPT_LENGTHS {
+                    lengths.remove(0);
+                }
+            }
+            self.tracks.insert(key, track);
+        }
+    }
+
+    fn rolled_back(&mut self, event: &Event, plan: &str, to_live: Option<i64>) {
+        let Some(state) = event
+            .release
+            .as_ref()
+            .and_then(|r| self.releases.get(r))
+            .and_then(|r| r.plans.iter().find(|p| p.plan.id == plan))
+        else {
+            return;
+        };
+        let mut places: Vec<_> = state
+            .plan
+            .steps
+            .iter()
+            .map(|s| (s.service.clone(), s.environment.clone()))
+            .collect();
+        places.dedup();
+        for place in places {
+            self.rollbacks
+                .entry(place)
+                .or_default()
+                .push((event.at, to_live));
+        }
+    }
+}
+
+/// The track after a `DeploymentSeen`; a new version starts a new one.
+fn tracked(before: Option<&Track>, event: &Event) -> Option<Track> {
+    let Body::DeploymentSeen {
+        version,
+        state,
+        step,
+        steps,
+        weight,
+        started_at,
+        ..
+    } = &event.body
+    else {
+        return None;
+    };
+    let mut track = match before.filter(|b| &b.version == version) {
+        Some(b) => b.clone(),
+        None => Track {
+            version: version.clone(),
+            state: *state,
+            step: None,
+            steps: *steps,
+            weight: None,
+            started: started_at.unwrap_or(event.at),
+            finished: None,
+            reached: Vec::new(),
+            changed: event.at,
+        },
+    };
+    if track.state != *state {
+        track.changed = event.at;
+    }
+    if (track.step, track.weight) != (*step, *weight) || track.reached.is_empty() {
+        track.reached.push((event.at, step.unwrap_or(0), *weight));
+    }
+    track.state = *state;
+    track.step = *step;
+    track.steps = steps.or(track.steps);
+    track.weight = *weight;
+    track.finished = if state.in_flight() {
+        None
+    } else {
+        track.finished.or(Some(event.at))
+    };
+    Some(track)
+}
+
+impl ReleaseState {
+    fn apply(&mut self, event: &Event) {
+        match &event.body {
+            Body::ReleasePlanned { plan } => self.plan = Some(plan.clone()),
+            Body::ContractSealed { digest, contract } => {
+                self.contract = Some((digest.clone(), contract.clone(), event.at));
+            }
+            Body::DriverTook { driver } => self.driver = Some(driver.clone()),
+            Body::DeploymentSeen { service, .. } => {
+                if let Some(track) = tracked(self.tracks.get(service), event) {
+                    self.tracks.insert(service.clone(), track);
+                }
+            }
+            Body::GateJudged {
+                service,
+                gate,
+                step,
+                verdict,
+                measured,
+            } => {
+                self.gates.insert(
+                    format!("gate/{service}/{gate}/{step}"),
+                    (verdict.clone(), measured.clone(), event.at),
+                );
+            }
+            Body::CheckpointTaken {
+                after,
+                late,
+                verdict,
+                ..
+            } => {
+                self.checkpoints
+                    .insert(*after, (verdict.clone(), *late, event.at));
+            }
+            Body::IncidentDeclared { title, .. } => {
+                self.incidents.push((title.clone(), event.at));
+            }
+            Body::ReleaseClosed { closing, detail } => {
+                self.closing = Some((*closing, detail.clone(), event.at));
+            }
+            _ => {
+                self.apply_list(event);
+                self.apply_people(event);
+                self.apply_plan(event);
+            }
+        }
+    }
+
+    /// Checklist, approvals, overrides, acceptances.
+    fn apply_list(&mut self, event: &Event) {
+        let who = event.actor.clone();
+        match &event.body {
+            Body::Ticked { item, note } => {
+                self.ticks
+                    .insert(item.clone(), (who, event.at, note.clone()));
+            }
+            Body::Unticked { item, .. } => {
+                self.ticks.remove(item);
+            }
+            Body::Waived { item, reason, due } => {
+                self.waivers
+                    .insert(item.clone(), (who, reason.clone(), *due));
+            }
+            Body::SectionKept { section, evidence } => {
+                self.kept.push((*section, evidence.clone()));
+            }
+            Body::Approved {
+                by,
+                role,
+                digest,
+                expires,
+            } => self
+                .approvals
+                .push((by.clone(), role.clone(), digest.clone(), *expires)),
+            Body::Overridden {
+                rule,
+                reason,
+                expires,
+                ..
+            } => {
+                self.overrides
+                    .insert(rule.clone(), (reason.clone(), *expires));
+            }
+            Body::Accepted {
+                subject, reason, ..
+            } => {
+                self.accepted.insert(subject.clone(), (who, reason.clone()));
+            }
+            _ => {}
+        }
+    }
+
+    /// Brief, acknowledgement, escalation, handoff.
+    fn apply_people(&mut self, event: &Event) {
+        match &event.body {
+            Body::Briefed {
+                level,
+                person,
+                channel,
+                act,
+            } => self.briefs.push(Briefed {
+                level: *level,
+                person: person.clone(),
+                channel: channel.clone(),
+                act: act.clone(),
+                at: event.at,
+            }),
+            Body::Acknowledged { person, how } => {
+                self.acks.push((person.clone(), how.clone(), event.at));
+            }
+            Body::Escalated { level, person } => {
+                self.escalations.push((*level, person.clone(), event.at));
+            }
+            Body::HandoffGiven { id, to, items, .. } => self.handoffs.push(HandoffState {
+                id: id.clone(),
+                from: event.actor.clone(),
+                to: to.clone(),
+                at: event.at,
+                items: items.iter().map(|i| (i.clone(), false)).collect(),
+            }),
+            Body::HandoffTaken { id, item } => {
+                let taken = self
+                    .handoffs
+                    .iter_mut()
+                    .filter(|h| &h.id == id)
+                    .flat_map(|h| h.items.iter_mut())
+                    .filter(|(i, _)| &i.id == item);
+                for (_, flag) in taken {
+                    *flag = true;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Triggers and rollback plans.
+    fn apply_plan(&mut self, event: &Event) {
+        match &event.body {
+            Body::TriggerTripped {
+                service,
+                trigger,
+                said,
+            } => {
+                self.trips.insert(
+                    (service.clone(), trigger.clone()),
+                    Trip {
+                        at: event.at,
+                        said: said.clone(),
+                        cleared: None,
+                        cancelled: false,
+                    },
+                );
+            }
+            Body::TriggerCleared { service, trigger } => {
+                if let Some(trip) = self.trips.get_mut(&(service.clone(), trigger.clone())) {
+                    trip.cleared = Some(event.at);
+                }
+            }
+            Body::CountdownCancelled { service, trigger } => {
+                if let Some(trip) = self.trips.get_mut(&(service.clone(), trigger.clone())) {
+                    trip.cancelled = true;
+                }
+            }
+            Body::PlanStarted { plan } => self.plans.push(PlanState {
+                plan: plan.clone(),
+                started: event.at,
+                steps: BTreeMap::new(),
+                ended: None,
+                times: (None, None, None),
+            }),
+            Body::PlanStepped {
+                plan,
+                step,
+                state,
+                detail,
+            } => {
+                if let Some(p) = self.plans.iter_mut().find(|p| &p.plan.id == plan) {
+                    p.steps
+                        .insert(step.clone(), (*state, detail.clone(), event.at));
+                }
+            }
+            Body::PlanEnded {
+                plan,
+                done,
+                detail,
+                trip_to_request,
+                to_live,
+                to_clear,
+            } => {
+                if let Some(p) = self.plans.iter_mut().find(|p| &p.plan.id == plan) {
+                    p.ended = Some((*done, detail.clone(), event.at));
+                    p.times = (*trip_to_request, *to_live, *to_clear);
+                }
+            }
+            _ => {}
+        }
+    }
+}
