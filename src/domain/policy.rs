@@ -6,6 +6,8 @@ use chrono_tz::Tz;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::act::Verb;
+use super::record::RecordKind;
 use super::secret::SecretRef;
 use super::time::Instant;
 use super::window::{EventRule, Freeze, Window};
@@ -100,6 +102,35 @@ pub struct Connection {
     pub settings: BTreeMap<String, Setting>,
     /// Seconds between reads where the file overrides the connector's.
     pub every: Option<u64>,
+    /// The reads its connector offers, by name; filled in when the connector is loaded.
+    #[serde(default)]
+    pub reads: BTreeMap<String, ReadOffer>,
+    /// What its connector can do; filled in when the connector is loaded.
+    #[serde(default)]
+    pub verbs: Vec<Verb>,
+}
+
+impl Connection {
+    /// The first read that yields this kind: its name and seconds between reads.
+    pub fn read_of(&self, kind: RecordKind) -> Option<(&str, u64)> {
+        self.reads
+            .iter()
+            .find(|(_, offer)| offer.kind == kind)
+            .map(|(name, offer)| (name.as_str(), self.every.unwrap_or(offer.every)))
+    }
+    /// Can its connector do that?
+    pub fn can(&self, verb: Verb) -> bool {
+        self.verbs.contains(&verb)
+    }
+}
+
+/// A read that a connector offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReadOffer {
+    /// What comes back.
+    pub kind: RecordKind,
+    /// Seconds between reads.
+    pub every: u64,
 }
 
 /// One setting's value.

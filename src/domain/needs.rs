@@ -1,0 +1,324 @@
+//! What to read, how often, over which spans: a pure function of policy, journal and time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::act::Outcome;
+use super::journal::Journal;
+use super::observe::{Call, Lookback, Need, Subject};
+use super::policy::{Check, Policy, Release, Service};
+use super::record::{Part, RecordKind};
+use super::time::{Instant, Now};
+
+/// Length of a live metric bucket, seconds.
+pub const BUCKET: u64 = 60;
+/// Length of a history block, seconds.
+pub const BLOCK: u64 = 600;
+/// What is read of a service without an open release, seconds.
+const LAST_HOUR: u64 = 2 * 3600;
+/// History behind a judgement, seconds: seven days and the hour before a deployment.
+const HISTORY: u64 = 7 * 86_400 + 7_200;
+/// The longest span of live buckets, seconds (a 72-hour watch with the hour before it).
+const LONGEST: u64 = 74 * 3600;
+
+/// Id of the need that reads one part of a metric.
+pub fn metric_need(metric: &str, part: Part, step: u64) -> String {
+    format!("metric/{metric}/{}/{step}", part.key())
+}
+
+/// The releases that are neither closed nor unknown, as planned now.
+pub fn open_releases<'a>(policy: &'a Policy, journal: &'a Journal) -> Vec<&'a Release> {
+    let closed = |id: &str| journal.release(id).is_some_and(|r| r.closing.is_some());
+    let own = policy.releases.iter();
+    let journaled = journal
+        .releases
+        .values()
+        .filter_map(|r| r.plan.as_ref())
+        .filter(|p| policy.release(&p.id).is_none());
+    own.chain(journaled).filter(|r| !closed(&r.id)).collect()
+}
+
+/// Everything to read now.
+pub fn needs(policy: &Policy, journal: &Journal, now: Now) -> Vec<Need> {
+    let mut out = Needs {
+        policy,
+        list: Vec::new(),
+    };
+    let open = open_releases(policy, journal);
+    out.deployments();
+    out.metrics(lookback(journal, &open, now.world), !open.is_empty());
+    out.everywhere();
+    out.calendars();
+    for release in &open {
+        for change in &release.changes {
+            if let Some(service) = policy.service(&change.service) {
+                let from = change.from.clone().or_else(|| {
+                    journal
+                        .healthy
+                        .get(&(service.name.clone(), release.environment.clone()))
+                        .and_then(|h| h.last())
+                        .map(|h| h.version.clone())
+                });
+                out.change(release, service, from.as_deref(), &change.to);
+            }
+        }
+        out.reactions(journal, release);
+    }
+    out.items();
+    let mut seen = BTreeSet::new();
+    out.list.retain(|n| seen.insert(n.id.clone()));
+    out.list
+}
+
+/// Live buckets reach back to the hour before the earliest deployment of an open release.
+fn lookback(journal: &Journal, open: &[&Release], now: Instant) -> u64 {
+    let earliest = open
+        .iter()
+        .filter_map(|r| journal.release(&r.id))
+        .flat_map(|r| r.tracks.values().map(|t| t.started))
+        .min();
+    let since = earliest.map_or(0, |t| (now - t).num_seconds().max(0));
+    u64::try_from(since)
+        .unwrap_or(0)
+        .saturating_add(LAST_HOUR)
+        .min(LONGEST)
+}
+
+struct Needs<'a> {
+    policy: &'a Policy,
+    list: Vec<Need>,
+}
+
+impl Needs<'_> {
+    /// Adds a need, if that connection offers a read of that kind.
+    fn add(
+        &mut self,
+        id: String,
+        subject: Subject,
+        connection: &str,
+        kind: RecordKind,
+        args: BTreeMap<String, String>,
+    ) {
+        let Some((read, every)) = self
+            .policy
+            .connections
+            .get(connection)
+            .and_then(|c| c.read_of(kind))
+        else {
+            return;
+        };
+        self.list.push(Need {
+            id,
+            subject,
+            call: Call {
+                connection: connection.to_owned(),
+                read: read.to_owned(),
+                args,
+                lookback: None,
+            },
+            kind,
+            every,
+        });
+    }
+
+    fn deployments(&mut self) {
+        let connections: BTreeSet<&str> = self
+            .policy
+            .services
+            .iter()
+            .filter_map(|s| s.deployments.as_deref())
+            .collect();
+        for connection in connections {
+            self.add(
+                format!("deployments/{connection}"),
+                Subject::Deployments {
+                    environment: None,
+                    service: None,
+                },
+                connection,
+                RecordKind::Deployment,
+                BTreeMap::new(),
+            );
+        }
+    }
+
+    fn metrics(&mut self, lookback: u64, history: bool) {
+        for metric in &self.policy.metrics {
+            for (part, query) in metric.parts() {
+                let spans = [(BUCKET, lookback, metric.every), (BLOCK, HISTORY, BLOCK)];
+                for (step, seconds, every) in spans {
+                    if step == BLOCK && !history {
+                        continue;
+                    }
+                    let Some((read, _)) = self
+                        .policy
+                        .connections
+                        .get(&metric.connection)
+                        .and_then(|c| c.read_of(RecordKind::Series))
+                    else {
+                        continue;
+                    };
+                    self.list.push(Need {
+                        id: metric_need(&metric.id, part, step),
+                        subject: Subject::Metric {
+                            metric: metric.id.clone(),
+                            part,
+                            step,
+                        },
+                        call: Call {
+                            connection: metric.connection.clone(),
+                            read: read.to_owned(),
+                            args: BTreeMap::from([("query".to_owned(), query.to_owned())]),
+                            lookback: Some(Lookback { seconds, step }),
+                        },
+                        kind: RecordKind::Series,
+                        every,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Alerts and incidents of every connection that has them; on-call of the one that is named.
+    fn everywhere(&mut self) {
+        let names: Vec<String> = self.policy.connections.keys().cloned().collect();
+        for name in names {
+            self.add(
+                format!("alerts/{name}"),
+                Subject::Alerts,
+                &name,
+                RecordKind::Alert,
+                BTreeMap::new(),
+            );
+            self.add(
+                format!("incidents/{name}"),
+                Subject::Incidents,
+                &name,
+                RecordKind::Incident,
+                BTreeMap::new(),
+            );
+        }
+        if let Some(name) = self.policy.oncall.connection.clone() {
+            self.add(
+                format!("oncall/{name}"),
+                Subject::Oncall,
+                &name,
+                RecordKind::Oncall,
+                BTreeMap::new(),
+            );
+        }
+    }
+
+    fn calendars(&mut self) {
+        for calendar in &self.policy.calendars {
+            self.add(
+                format!("calendar/{}", calendar.name),
+                Subject::Calendar {
+                    name: calendar.name.clone(),
+                },
+                &calendar.connection,
+                RecordKind::Event,
+                BTreeMap::new(),
+            );
+        }
+    }
+
+    fn change(&mut self, release: &Release, service: &Service, from: Option<&str>, to: &str) {
+        let args = |version: &str| {
+            let mut args = service.args(&release.environment);
+            args.insert("version".to_owned(), version.to_owned());
+            if let Some(image) = &service.image {
+                args.insert("image".to_owned(), image.clone());
+            }
+            args
+        };
+        if let (Some(connection), Some(from)) = (&service.commits, from) {
+            let mut args = args(to);
+            args.insert("from".to_owned(), from.to_owned());
+            args.insert("to".to_owned(), to.to_owned());
+            self.add(
+                format!("commits/{}/{}", release.id, service.name),
+                Subject::Commits {
+                    release: release.id.clone(),
+                    service: service.name.clone(),
+                },
+                connection,
+                RecordKind::Commit,
+                args,
+            );
+        }
+        if let Some(connection) = &service.builds {
+            self.add(
+                format!("builds/{}/{to}", service.name),
+                Subject::Builds {
+                    service: service.name.clone(),
+                    version: to.to_owned(),
+                },
+                connection,
+                RecordKind::Build,
+                args(to),
+            );
+        }
+        if let Some(connection) = &service.registry {
+            for version in [Some(to), from].into_iter().flatten() {
+                self.add(
+                    format!("artifact/{}/{version}", service.name),
+                    Subject::Artifact {
+                        service: service.name.clone(),
+                        version: version.to_owned(),
+                    },
+                    connection,
+                    RecordKind::Artifact,
+                    args(version),
+                );
+            }
+        }
+    }
+
+    /// Reactions to messages of the brief, until somebody acknowledged.
+    fn reactions(&mut self, journal: &Journal, release: &Release) {
+        let Some(state) = journal.release(&release.id).filter(|s| s.acks.is_empty()) else {
+            return;
+        };
+        for brief in &state.briefs {
+            let Some(act) = journal.acts.get(&brief.act) else {
+                continue;
+            };
+            let Some((Outcome::Confirmed { receipt }, _)) = &act.outcome else {
+                continue;
+            };
+            let mut args: BTreeMap<String, String> = receipt
+                .fields
+                .iter()
+                .filter_map(|(k, v)| v.as_str().map(|v| (k.clone(), v.to_owned())))
+                .collect();
+            if let Some(id) = &receipt.id {
+                args.insert("id".to_owned(), id.clone());
+            }
+            self.add(
+                format!("reactions/{}", brief.act),
+                Subject::Reactions {
+                    act: brief.act.clone(),
+                },
+                &act.act.connection,
+                RecordKind::Reaction,
+                args,
+            );
+        }
+    }
+
+    fn items(&mut self) {
+        for item in &self.policy.checklist {
+            if let Check::Command { connection } = &item.check {
+                self.add(
+                    format!("item/{}", item.id),
+                    Subject::Item {
+                        item: item.id.clone(),
+                    },
+                    connection,
+                    RecordKind::Check,
+                    BTreeMap::from([("item".to_owned(), item.id.clone())]),
+                );
+            }
+        }
+    }
+}
