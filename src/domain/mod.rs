@@ -1,1 +1,4 @@
 //! The rules and all shared types. Pure: no clock, no I/O, no async, no terminal.
+
+pub mod judge;
+pub mod verdict;
