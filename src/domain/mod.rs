@@ -4,6 +4,7 @@ pub mod act;
 pub mod diag;
 pub mod event;
 pub mod journal;
+pub mod judge;
 pub mod needs;
 pub mod observe;
 pub mod policy;

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::act::Verb;
+pub use super::judge::Direction;
 use super::record::RecordKind;
 use super::secret::SecretRef;
 use super::time::Instant;
@@ -161,17 +162,6 @@ pub enum MetricKind {
     Gauge,
     /// A number of things, such as alerts.
     Count,
-}
-
-/// Which way is bad.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Direction {
-    /// More is worse: errors, latency.
-    #[default]
-    LowerIsBetter,
-    /// Less is worse: conversion.
-    HigherIsBetter,
 }
 
 /// How a metric's values are written.
