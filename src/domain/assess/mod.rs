@@ -1,0 +1,303 @@
+//! The one place where verdicts, permissions and refusals are made: policy, journal, observations and time in,
+//! the [`Situation`] out. Pure; called again after every fact.
+
+mod advice;
+mod calendar;
+mod checklist;
+mod deploys;
+mod feeds;
+mod gates;
+mod lines;
+mod metrics;
+mod oncall;
+mod owed;
+mod passport;
+mod permits;
+mod plan;
+mod rollout;
+mod triggers;
+mod watch;
+
+use std::collections::BTreeMap;
+
+use super::journal::{Journal, ReleaseState};
+use super::needs;
+use super::observe::{Freshness, Observation, Observed};
+use super::policy::{Policy, Release, Service};
+use super::situation::{Evidence, FORMAT, Phase, ReleaseView, Situation};
+use super::time::{Instant, Now};
+
+pub use calendar::compile;
+use rollout::Rollout;
+
+/// Everything the rules look at, with the current release picked out.
+pub(crate) struct View<'a> {
+    pub policy: &'a Policy,
+    pub journal: &'a Journal,
+    pub observed: &'a Observed,
+    pub now: Now,
+    pub release: Option<&'a Release>,
+    pub state: Option<&'a ReleaseState>,
+    pub rollouts: Vec<Rollout<'a>>,
+}
+
+impl<'a> View<'a> {
+    /// World time.
+    pub fn at(&self) -> Instant {
+        self.now.world
+    }
+    /// The last answer to a need and its freshness.
+    pub fn feed(&self, need: &str) -> (Option<&'a Observation>, Freshness) {
+        self.observed.of(need, self.now)
+    }
+    /// Environment of the current release, or the last (most protected) one.
+    pub fn environment(&self) -> &'a str {
+        self.release.map_or_else(
+            || {
+                self.policy
+                    .environments
+                    .last()
+                    .map_or("", |e| e.name.as_str())
+            },
+            |r| r.environment.as_str(),
+        )
+    }
+    /// Is that environment protected?
+    pub fn protected(&self) -> bool {
+        self.policy
+            .environment(self.environment())
+            .is_some_and(|e| e.protected)
+    }
+    /// The services of the current release, dependencies first.
+    pub fn services(&self) -> Vec<&'a Service> {
+        let Some(release) = self.release else {
+            return Vec::new();
+        };
+        let mut order = super::rollback::dependency_order(self.policy);
+        order.retain(|name| release.changes.iter().any(|c| &c.service == name));
+        order
+            .iter()
+            .filter_map(|name| self.policy.service(name))
+            .collect()
+    }
+    /// The rollout of one service of the current release.
+    pub fn rollout(&self, service: &str) -> Option<&Rollout<'a>> {
+        self.rollouts.iter().find(|r| r.service.name == service)
+    }
+}
+
+/// Evidence gathered while judging.
+pub(crate) type Proofs = BTreeMap<String, Evidence>;
+
+/// Judges everything.
+pub fn assess(policy: &Policy, journal: &Journal, observed: &Observed, now: Now) -> Situation {
+    let mut view = View {
+        policy,
+        journal,
+        observed,
+        now,
+        release: None,
+        state: None,
+        rollouts: Vec::new(),
+    };
+    let releases = pick(&mut view);
+    view.rollouts = rollout::all(&view);
+    let mut proofs = Proofs::new();
+    let mut s = Situation {
+        format: FORMAT,
+        now,
+        title: policy.title.clone(),
+        timezone: policy.timezone,
+        band: Default::default(),
+        next: Default::default(),
+        current: view.release.map(|r| r.id.clone()),
+        releases: releases
+            .iter()
+            .map(|r| release_view(&view, r))
+            .collect(),
+        calendar: calendar::calendar(&view, &mut proofs),
+        deployments: deploys::rows(&view, &mut proofs),
+        checklist: Default::default(),
+        metrics: metrics::all(&view, &mut proofs),
+        gates: Vec::new(),
+        triggers: Vec::new(),
+        passports: Vec::new(),
+        plan: None,
+        oncall: oncall::oncall(&view, &mut proofs),
+        watch: None,
+        journal: lines::lines(journal),
+        head: journal.head.clone(),
+        debts: lines::debts(&view),
+        handoff: lines::handoff(&view),
+        feeds: feeds::feeds(&view, &mut proofs),
+        permits: BTreeMap::new(),
+        evidence: BTreeMap::new(),
+        troubles: feeds::troubles(&view),
+        owed: Vec::new(),
+    };
+    s.gates = gates::all(&view, &mut proofs);
+    s.triggers = triggers::all(&view, &mut proofs);
+    s.passports = passport::all(&view, &mut proofs);
+    s.plan = plan::plan(&view);
+    s.watch = watch::watch(&view, &s);
+    s.checklist = checklist::checklist(&view, &s, &mut proofs);
+    s.permits = permits::all(&view, &s);
+    advice::advise(&view, &mut s);
+    s.owed = owed::owed(&view, &s);
+    s.evidence = proofs;
+    s
+}
+
+/// Orders the releases and picks the current one: the one in focus, else one in flight, else the next planned, else
+/// the one that ended last.
+fn pick<'a>(view: &mut View<'a>) -> Vec<&'a Release> {
+    let policy = view.policy;
+    let journal = view.journal;
+    let mut all: Vec<&Release> = policy.releases.iter().collect();
+    all.extend(
+        journal
+            .releases
+            .values()
+            .filter_map(|r| r.plan.as_ref())
+            .filter(|p| policy.release(&p.id).is_none()),
+    );
+    let rank = |r: &Release| {
+        let focus = view.observed.session.focus.0.as_deref() == Some(r.id.as_str());
+        let phase = phase_of(view, r);
+        let order = match phase {
+            _ if focus => 0,
+            Phase::Deploying | Phase::Verifying => 1,
+            Phase::Watching => 2,
+            Phase::Ready | Phase::Planned => 3,
+            Phase::Closed => 4,
+        };
+        (order, r.planned, r.id.clone())
+    };
+    all.sort_by_key(|r| rank(r));
+    view.release = all.first().copied();
+    view.state = view.release.and_then(|r| journal.release(&r.id));
+    all
+}
+
+/// A release's phase: what was journaled of it and nothing else.
+pub(crate) fn phase_of(view: &View<'_>, release: &Release) -> Phase {
+    let Some(state) = view.journal.release(&release.id) else {
+        return Phase::Planned;
+    };
+    if state.closing.is_some() {
+        return Phase::Closed;
+    }
+    let started = !state.tracks.is_empty();
+    if started {
+        let settled = state.rolled_back().is_some()
+            || release.changes.iter().all(|c| {
+                state
+                    .tracks
+                    .get(&c.service)
+                    .is_some_and(|t| t.finished.is_some() && t.version == c.to)
+            });
+        if !settled || state.running_plan().is_some() {
+            return Phase::Deploying;
+        }
+        if state.rolled_back().is_some() {
+            return Phase::Watching;
+        }
+        let last = state.tracks.values().filter_map(|t| t.finished).max();
+        let looking = i64::try_from(view.policy.limits.gate_max).unwrap_or(600);
+        let verified = last.is_some_and(|t| (view.at() - t).num_seconds() >= looking);
+        return if verified {
+            Phase::Watching
+        } else {
+            Phase::Verifying
+        };
+    }
+    if state.contract.is_some() {
+        Phase::Ready
+    } else {
+        Phase::Planned
+    }
+}
+
+fn release_view(view: &View<'_>, release: &Release) -> ReleaseView {
+    let state = view.journal.release(&release.id);
+    let commits = release
+        .changes
+        .iter()
+        .map(|c| {
+            let (seen, _) = view.feed(&format!("commits/{}/{}", release.id, c.service));
+            let lines = match seen.map(|o| &o.records) {
+                Some(super::record::Records::Commit(list)) => list
+                    .iter()
+                    .map(|c| {
+                        let short: String = c.id.chars().take(8).collect();
+                        match &c.author {
+                            Some(author) => format!("{short} {} ({author})", c.title),
+                            None => format!("{short} {}", c.title),
+                        }
+                    })
+                    .collect(),
+                _ => Vec::new(),
+            };
+            (c.service.clone(), lines)
+        })
+        .collect();
+    ReleaseView {
+        plan: release.clone(),
+        phase: phase_of(view, release),
+        closing: state.and_then(|s| s.closing.as_ref()).map(|c| c.0),
+        driver: driver(release, state),
+        contract: state
+            .and_then(|s| s.contract.as_ref())
+            .map(|(digest, _, _)| digest.clone()),
+        contract_diff: state
+            .and_then(|s| s.contract.as_ref())
+            .map(|(_, sealed, _)| super::contract::diff(sealed, &super::contract::of(view.policy, release)))
+            .unwrap_or_default(),
+        started: state.and_then(|s| s.tracks.values().map(|t| t.started).min()),
+        finished: state.and_then(|s| s.tracks.values().filter_map(|t| t.finished).max()),
+        commits,
+        approvals: state
+            .map(|s| {
+                s.approvals
+                    .iter()
+                    .filter(|(_, _, _, expires)| *expires > view.at())
+                    .map(|(who, role, _, expires)| {
+                        format!("{who} as {role}, until {} UTC", expires.format("%H:%M"))
+                    })
+                    .collect()
+            })
+            .unwrap_or_default(),
+    }
+}
+
+fn driver(release: &Release, state: Option<&ReleaseState>) -> Option<String> {
+    state
+        .and_then(|s| s.driver.clone())
+        .or_else(|| release.driver.clone())
+}
+
+/// What a clock time is called here: local, the zone is said once in the band.
+pub(crate) fn clock(at: Instant, tz: chrono_tz::Tz) -> String {
+    at.with_timezone(&tz).format("%H:%M").to_string()
+}
+
+/// Local time with its day where it is another day, and UTC beside it.
+pub(crate) fn clock_full(at: Instant, now: Instant, tz: chrono_tz::Tz) -> String {
+    let local = at.with_timezone(&tz);
+    let same_day = local.date_naive() == now.with_timezone(&tz).date_naive();
+    let shape = if same_day { "%H:%M" } else { "%a %-d %b %H:%M" };
+    format!("{} ({} UTC)", local.format(shape), at.format("%H:%M"))
+}
+
+/// Is any feed of a metric part configured for that connection at all?
+pub(crate) fn metric_freshness(view: &View<'_>, metric: &super::policy::Metric) -> Freshness {
+    metric
+        .parts()
+        .iter()
+        .map(|(part, _)| {
+            let id = needs::metric_need(&metric.id, *part, needs::BUCKET);
+            view.feed(&id).1
+        })
+        .max()
+        .unwrap_or(Freshness::Never)
+}

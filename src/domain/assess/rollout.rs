@@ -1,0 +1,171 @@
+//! How far a service's change is: from the journal's track and the vendor's live record.
+
+use crate::domain::observe::Freshness;
+use crate::domain::journal::Track;
+use crate::domain::policy::{Change, Release, Service};
+use crate::domain::record::{DeployState, Deployment, Records};
+use crate::domain::time::Instant;
+
+use super::View;
+
+/// One change of the current release, as far as it is.
+pub(crate) struct Rollout<'a> {
+    pub service: &'a Service,
+    pub change: &'a Change,
+    /// What the journal has of it, if its version was ever seen.
+    pub track: Option<&'a Track>,
+    /// The vendor's live record, with its freshness.
+    pub record: Option<&'a Deployment>,
+    pub freshness: Freshness,
+    /// A rollback put the old version back.
+    pub rolled_back: Option<Instant>,
+}
+
+/// Where a part of a rollout's traffic was on the new version: clean from, until, weight in percent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Stretch {
+    /// Unix seconds; a whole minute: buckets that end after it are clean.
+    pub clean: i64,
+    /// Unix seconds; `None`: it is the present one.
+    pub until: Option<i64>,
+    pub weight: f64,
+}
+
+impl Rollout<'_> {
+    /// A canary or rolling rollout is under way: both versions serve.
+    pub fn in_flight(&self) -> bool {
+        self.track.is_some_and(|t| t.state.in_flight())
+    }
+    /// Did the rollout of the new version begin?
+    pub fn started(&self) -> Option<Instant> {
+        self.track.map(|t| t.started)
+    }
+    /// Both versions serve right now, by the vendor's weight.
+    pub fn splits(&self) -> bool {
+        self.in_flight()
+            && self
+                .track
+                .and_then(|t| t.weight)
+                .is_some_and(|w| w > 0.0 && w < 100.0)
+    }
+    /// Stretches of the canary's traffic, oldest first.
+    pub fn stretches(&self) -> Vec<Stretch> {
+        let Some(track) = self.track else {
+            return Vec::new();
+        };
+        let mut list: Vec<Stretch> = Vec::new();
+        for (at, _, weight) in &track.reached {
+            let weight = weight.unwrap_or(0.0);
+            let clean = ceil_minute(at.timestamp());
+            if let Some(last) = list.last_mut() {
+                if (last.weight - weight).abs() < 1e-9 {
+                    continue;
+                }
+                last.until.get_or_insert(at.timestamp().div_euclid(60) * 60);
+            }
+            list.push(Stretch {
+                clean,
+                until: None,
+                weight,
+            });
+        }
+        list.retain(|s| s.weight > 0.0 && s.until.is_none_or(|u| u > s.clean));
+        list
+    }
+    /// Clean start of the version that serves now: after the full rollout or the rollback, else of the canary.
+    pub fn clean_start(&self) -> Option<i64> {
+        if let Some(at) = self.rolled_back {
+            return Some(ceil_minute(at.timestamp()));
+        }
+        let track = self.track?;
+        if self.splits() {
+            return self.stretches().first().map(|s| s.clean);
+        }
+        let full = track
+            .finished
+            .or_else(|| track.reached.last().map(|(at, _, _)| *at))
+            .unwrap_or(track.started);
+        Some(ceil_minute(full.timestamp()))
+    }
+    /// When the present step took effect.
+    pub fn step_since(&self) -> Option<Instant> {
+        self.track
+            .and_then(|t| t.reached.last())
+            .map(|(at, _, _)| *at)
+    }
+    /// Steps finished, at least 0.
+    pub fn step(&self) -> u32 {
+        self.track.and_then(|t| t.step).unwrap_or(0)
+    }
+}
+
+/// The next full minute at or after an instant.
+pub(crate) fn ceil_minute(seconds: i64) -> i64 {
+    seconds.div_euclid(60) * 60 + if seconds.rem_euclid(60) > 0 { 60 } else { 0 }
+}
+
+/// Does a vendor's record speak of that service in that environment?
+pub(crate) fn speaks_of(record: &Deployment, service: &Service, environment: &str) -> bool {
+    let args = service.args(environment);
+    let named = |key: &str| args.get(key).is_some_and(|v| *v == record.service);
+    let here = record.environment.is_empty() || record.environment == environment;
+    let app = args.get("app").is_some_and(|a| *a == record.id);
+    (app || named("app") || named("service")) && here
+}
+
+/// The vendor's live record of a service in an environment.
+pub(crate) fn record_of<'a>(
+    view: &View<'a>,
+    service: &Service,
+    environment: &str,
+) -> (Option<&'a Deployment>, Freshness) {
+    let Some(connection) = &service.deployments else {
+        return (None, Freshness::Never);
+    };
+    let (seen, freshness) = view.feed(&format!("deployments/{connection}"));
+    let Some(Records::Deployment(list)) = seen.map(|o| &o.records) else {
+        return (None, freshness);
+    };
+    let mut hits: Vec<&Deployment> = list
+        .iter()
+        .filter(|d| speaks_of(d, service, environment))
+        .collect();
+    hits.sort_by_key(|d| (d.state == DeployState::Superseded, std::cmp::Reverse(d.started_at)));
+    (hits.first().copied(), freshness)
+}
+
+/// The rollouts of the current release.
+pub(crate) fn all<'a>(view: &View<'a>) -> Vec<Rollout<'a>> {
+    let Some(release) = view.release else {
+        return Vec::new();
+    };
+    of_release(view, release)
+}
+
+/// The rollouts of a release.
+pub(crate) fn of_release<'a>(view: &View<'a>, release: &'a Release) -> Vec<Rollout<'a>> {
+    let state = view.journal.release(&release.id);
+    release
+        .changes
+        .iter()
+        .filter_map(|change| {
+            let service = view.policy.service(&change.service)?;
+            let (record, freshness) = record_of(view, service, &release.environment);
+            let track = state
+                .and_then(|s| s.tracks.get(&change.service))
+                .filter(|t| t.version == change.to);
+            let rolled_back = state
+                .and_then(|s| s.rolled_back())
+                .and_then(|p| p.ended.as_ref())
+                .map(|(_, _, at)| *at);
+            Some(Rollout {
+                service,
+                change,
+                track,
+                record,
+                freshness,
+                rolled_back,
+            })
+        })
+        .collect()
+}

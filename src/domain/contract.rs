@@ -1,0 +1,107 @@
+//! The contract: gates and triggers of one release, sealed before it is deployed.
+
+use sha2::{Digest, Sha256};
+
+use super::event::Contract;
+use super::policy::{Policy, Release};
+
+/// The contract that the policy in force would seal for a release.
+pub fn of(policy: &Policy, release: &Release) -> Contract {
+    let mut contract = Contract::default();
+    for change in &release.changes {
+        if let Some(service) = policy.service(&change.service) {
+            contract
+                .gates
+                .insert(service.name.clone(), service.gates.clone());
+            contract
+                .triggers
+                .insert(service.name.clone(), service.triggers.clone());
+        }
+    }
+    contract
+}
+
+/// SHA-256 over the contract's canonical JSON (keys in order), hex.
+pub fn digest(contract: &Contract) -> String {
+    let bytes = serde_json::to_vec(contract).unwrap_or_default();
+    hex(&Sha256::digest(bytes))
+}
+
+/// Digest over what is deployed: environment, services and versions. An approval is bound to it and to the contract.
+pub fn approval_digest(release: &Release, contract: &Contract) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(release.environment.as_bytes());
+    for change in &release.changes {
+        hasher.update([0]);
+        hasher.update(change.service.as_bytes());
+        hasher.update([0]);
+        hasher.update(change.to.as_bytes());
+    }
+    hasher.update([0]);
+    hasher.update(digest(contract).as_bytes());
+    hex(&hasher.finalize())
+}
+
+/// Lower-case hex.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::new(), |mut out, b| {
+        let _ = write!(out, "{b:02x}");
+        out
+    })
+}
+
+/// What differs, a line each; empty when they are the same.
+pub fn diff(sealed: &Contract, now: &Contract) -> Vec<String> {
+    let mut lines = Vec::new();
+    let services: std::collections::BTreeSet<&String> = sealed
+        .gates
+        .keys()
+        .chain(now.gates.keys())
+        .chain(sealed.triggers.keys())
+        .chain(now.triggers.keys())
+        .collect();
+    for service in services {
+        compare(
+            &mut lines,
+            service,
+            "gate",
+            sealed.gates.get(service).map_or(&[][..], Vec::as_slice),
+            now.gates.get(service).map_or(&[][..], Vec::as_slice),
+            |g| g.id.clone(),
+        );
+        compare(
+            &mut lines,
+            service,
+            "trigger",
+            sealed.triggers.get(service).map_or(&[][..], Vec::as_slice),
+            now.triggers.get(service).map_or(&[][..], Vec::as_slice),
+            |t| t.id.clone(),
+        );
+    }
+    lines
+}
+
+fn compare<T: PartialEq>(
+    lines: &mut Vec<String>,
+    service: &str,
+    what: &str,
+    sealed: &[T],
+    now: &[T],
+    id: impl Fn(&T) -> String,
+) {
+    for old in sealed {
+        match now.iter().find(|n| id(n) == id(old)) {
+            None => lines.push(format!("{service}: {what} {} is sealed but gone from the file", id(old))),
+            Some(new) if new != old => {
+                lines.push(format!("{service}: {what} {} differs from the sealed one", id(old)));
+            }
+            Some(_) => {}
+        }
+    }
+    for new in now {
+        if !sealed.iter().any(|s| id(s) == id(new)) {
+            lines.push(format!("{service}: {what} {} is new and not sealed", id(new)));
+        }
+    }
+}
