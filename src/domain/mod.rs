@@ -2,3 +2,4 @@
 
 pub mod recur;
 pub mod time;
+pub mod window;
