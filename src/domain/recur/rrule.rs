@@ -271,10 +271,11 @@ impl Rrule {
         } else {
             self.periods_before(start, from)
         };
-        for _ in 0..MAX_PERIODS {
+        loop {
             let Some((begin, set)) = self.period(start, index) else {
                 return Ok(out);
             };
+            budget.spend(1 + set.len())?;
             if begin >= to {
                 return Ok(out);
             }
