@@ -9,6 +9,7 @@ pub mod needs;
 pub mod observe;
 pub mod policy;
 pub mod record;
+pub mod recur;
 pub mod secret;
 pub mod situation;
 pub mod time;

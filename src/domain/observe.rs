@@ -339,7 +339,7 @@ pub struct Session {
 }
 
 /// Everything observed.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Observed {
     /// Need id → what is known.
@@ -350,6 +350,9 @@ pub struct Observed {
     pub not_before: Option<Instant>,
     /// The process that looks.
     pub session: Session,
+    /// Windows and freezes of policy and calendars, indexed; made by [`super::rules::Rules::of`] whenever either changes.
+    #[serde(skip)]
+    pub rules: Option<std::sync::Arc<super::rules::Rules>>,
 }
 
 impl Observed {

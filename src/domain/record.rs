@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::time::{Instant, Span};
+use super::time::Instant;
+pub use super::window::event::CalendarEvent as Event;
 
 /// The kinds of record a connector's read can yield.
 #[derive(
@@ -354,24 +355,6 @@ pub struct Artifact {
     pub present: bool,
     /// Content digest, where the registry says it.
     pub digest: Option<String>,
-}
-
-/// A calendar entry, recurrence already expanded over the horizon that was read.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct Event {
-    /// The entry's uid.
-    pub id: String,
-    /// Title.
-    pub summary: String,
-    /// Categories or labels.
-    pub categories: Vec<String>,
-    /// Where, as the entry says.
-    pub location: Option<String>,
-    /// Whole days only.
-    pub all_day: bool,
-    /// The times it occupies.
-    pub spans: Vec<Span>,
 }
 
 /// A reaction or reply to a message we sent.
