@@ -92,16 +92,25 @@ fn compare<T: PartialEq>(
 ) {
     for old in sealed {
         match now.iter().find(|n| id(n) == id(old)) {
-            None => lines.push(format!("{service}: {what} {} is sealed but gone from the file", id(old))),
+            None => lines.push(format!(
+                "{service}: {what} {} is sealed but gone from the file",
+                id(old)
+            )),
             Some(new) if new != old => {
-                lines.push(format!("{service}: {what} {} differs from the sealed one", id(old)));
+                lines.push(format!(
+                    "{service}: {what} {} differs from the sealed one",
+                    id(old)
+                ));
             }
             Some(_) => {}
         }
     }
     for new in now {
         if !sealed.iter().any(|s| id(s) == id(new)) {
-            lines.push(format!("{service}: {what} {} is new and not sealed", id(new)));
+            lines.push(format!(
+                "{service}: {what} {} is new and not sealed",
+                id(new)
+            ));
         }
     }
 }

@@ -1,15 +1,20 @@
 //! The rules and all shared types. Pure: no clock, no I/O, no async, no terminal.
 
 pub mod act;
+pub mod assess;
+pub mod contract;
 pub mod diag;
 pub mod event;
 pub mod journal;
 pub mod judge;
 pub mod needs;
 pub mod observe;
+pub mod orders;
 pub mod policy;
 pub mod record;
 pub mod recur;
+pub mod rollback;
+pub mod rules;
 pub mod secret;
 pub mod situation;
 pub mod time;

@@ -27,7 +27,6 @@ use super::policy::{Policy, Release, Service};
 use super::situation::{Evidence, FORMAT, Phase, ReleaseView, Situation};
 use super::time::{Instant, Now};
 
-pub use calendar::compile;
 use rollout::Rollout;
 
 /// Everything the rules look at, with the current release picked out.
@@ -89,8 +88,31 @@ impl<'a> View<'a> {
 /// Evidence gathered while judging.
 pub(crate) type Proofs = BTreeMap<String, Evidence>;
 
+pub(crate) use owed::{brief_text as act_brief_text, messages as act_messages, steer as act_steer};
+
 /// Judges everything.
 pub fn assess(policy: &Policy, journal: &Journal, observed: &Observed, now: Now) -> Situation {
+    judge(policy, journal, observed, now).1
+}
+
+/// Judges everything and hands view and situation on, for an order that is decided on the same ground.
+pub(crate) fn with_view<T>(
+    policy: &Policy,
+    journal: &Journal,
+    observed: &Observed,
+    now: Now,
+    then: impl FnOnce(&View<'_>, &Situation) -> T,
+) -> T {
+    let (view, s) = judge(policy, journal, observed, now);
+    then(&view, &s)
+}
+
+fn judge<'a>(
+    policy: &'a Policy,
+    journal: &'a Journal,
+    observed: &'a Observed,
+    now: Now,
+) -> (View<'a>, Situation) {
     let mut view = View {
         policy,
         journal,
@@ -111,10 +133,7 @@ pub fn assess(policy: &Policy, journal: &Journal, observed: &Observed, now: Now)
         band: Default::default(),
         next: Default::default(),
         current: view.release.map(|r| r.id.clone()),
-        releases: releases
-            .iter()
-            .map(|r| release_view(&view, r))
-            .collect(),
+        releases: releases.iter().map(|r| release_view(&view, r)).collect(),
         calendar: calendar::calendar(&view, &mut proofs),
         deployments: deploys::rows(&view, &mut proofs),
         checklist: Default::default(),
@@ -145,7 +164,7 @@ pub fn assess(policy: &Policy, journal: &Journal, observed: &Observed, now: Now)
     advice::advise(&view, &mut s);
     s.owed = owed::owed(&view, &s);
     s.evidence = proofs;
-    s
+    (view, s)
 }
 
 /// Orders the releases and picks the current one: the one in focus, else one in flight, else the next planned, else
@@ -251,7 +270,9 @@ fn release_view(view: &View<'_>, release: &Release) -> ReleaseView {
             .map(|(digest, _, _)| digest.clone()),
         contract_diff: state
             .and_then(|s| s.contract.as_ref())
-            .map(|(_, sealed, _)| super::contract::diff(sealed, &super::contract::of(view.policy, release)))
+            .map(|(_, sealed, _)| {
+                super::contract::diff(sealed, &super::contract::of(view.policy, release))
+            })
             .unwrap_or_default(),
         started: state.and_then(|s| s.tracks.values().map(|t| t.started).min()),
         finished: state.and_then(|s| s.tracks.values().filter_map(|t| t.finished).max()),

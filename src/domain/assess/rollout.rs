@@ -1,7 +1,7 @@
 //! How far a service's change is: from the journal's track and the vendor's live record.
 
-use crate::domain::observe::Freshness;
 use crate::domain::journal::Track;
+use crate::domain::observe::Freshness;
 use crate::domain::policy::{Change, Release, Service};
 use crate::domain::record::{DeployState, Deployment, Records};
 use crate::domain::time::Instant;
@@ -34,7 +34,7 @@ pub(crate) struct Stretch {
 impl Rollout<'_> {
     /// A canary or rolling rollout is under way: both versions serve.
     pub fn in_flight(&self) -> bool {
-        self.track.is_some_and(|t| t.state.in_flight())
+        self.rolled_back.is_none() && self.track.is_some_and(|t| t.state.in_flight())
     }
     /// Did the rollout of the new version begin?
     pub fn started(&self) -> Option<Instant> {
@@ -130,7 +130,12 @@ pub(crate) fn record_of<'a>(
         .iter()
         .filter(|d| speaks_of(d, service, environment))
         .collect();
-    hits.sort_by_key(|d| (d.state == DeployState::Superseded, std::cmp::Reverse(d.started_at)));
+    hits.sort_by_key(|d| {
+        (
+            d.state == DeployState::Superseded,
+            std::cmp::Reverse(d.started_at),
+        )
+    });
     (hits.first().copied(), freshness)
 }
 

@@ -1,0 +1,414 @@
+//! "May I ship now, and if not, until when and why": the calendar pane and the refusals of a start (SEMANTICS 1–3).
+
+use chrono::Duration;
+
+use crate::domain::policy::Release;
+use crate::domain::rules::target;
+use crate::domain::situation::{
+    CalendarRelease, CalendarView, Evidence, Mark, Refusal, StripSegment, Tone,
+};
+use crate::domain::time::{self, Instant};
+use crate::domain::window::{
+    Fit, HoldKind, NextChange, SegmentKind, Standing, Target, Timeline, WindowState,
+};
+
+use super::{Proofs, View, clock_full, phase_of};
+
+/// Days on the strip.
+const STRIP_DAYS: i64 = 8;
+
+/// Asks a question of the timeline of one target; `None` where no rule could be compiled.
+fn ask<T>(view: &View<'_>, target: &Target, question: impl Fn(&Timeline<'_>) -> T) -> Option<T> {
+    let rules = view.observed.rules.as_deref()?;
+    let compiled = rules.compiled.as_ref()?;
+    let health = rules.calendars(view.policy, view.observed, view.now);
+    Some(question(&compiled.timeline(target, &health)))
+}
+
+/// The targets of a release: one a service, or the environment when there is none.
+fn targets(view: &View<'_>, release: &Release) -> Vec<Target> {
+    release
+        .changes
+        .iter()
+        .map(|c| target(view.policy, release, &c.service))
+        .collect()
+}
+
+/// Seconds a release needs: deployment (P90 of its history from five on, else as planned, else the default), gates,
+/// and presence afterwards.
+pub(super) fn needed(view: &View<'_>, release: &Release) -> (i64, String) {
+    let limits = &view.policy.limits;
+    let p90 = |service: &str| {
+        let mut lengths = view
+            .journal
+            .lengths
+            .get(service)
+            .cloned()
+            .unwrap_or_default();
+        if lengths.len() < 5 {
+            return None;
+        }
+        lengths.sort_unstable();
+        lengths
+            .get((lengths.len() * 9).div_ceil(10).saturating_sub(1))
+            .copied()
+    };
+    let known: Vec<i64> = release
+        .changes
+        .iter()
+        .filter_map(|c| p90(&c.service))
+        .collect();
+    let (deploy, how) = if known.len() == release.changes.len() && !known.is_empty() {
+        (known.iter().sum(), "P90 of earlier deployments")
+    } else if let Some(length) = release.length {
+        (seconds(length), "planned length")
+    } else {
+        (seconds(limits.deploy_length), "default length")
+    };
+    let gates: i64 = release
+        .changes
+        .iter()
+        .filter_map(|c| view.policy.service(&c.service))
+        .map(|s| {
+            if s.gates.is_empty() {
+                0
+            } else {
+                seconds(limits.gate_min)
+            }
+        })
+        .sum();
+    let total = deploy + gates + seconds(limits.presence);
+    (
+        total,
+        format!(
+            "{} {how} + {} gates + {} presence",
+            words(deploy),
+            words(gates),
+            words(seconds(limits.presence))
+        ),
+    )
+}
+
+fn seconds(s: u64) -> i64 {
+    i64::try_from(s).unwrap_or(i64::MAX)
+}
+
+fn words(s: i64) -> String {
+    time::duration_words(Duration::seconds(s))
+}
+
+/// Why a start is refused by rules, fit and cover; empty when it is permitted.
+pub(super) fn start_refusals(view: &View<'_>, release: &Release) -> Vec<Refusal> {
+    let mut refusals = Vec::new();
+    if let Some(rules) = view.observed.rules.as_deref() {
+        for problem in &rules.problems {
+            refusals.push(
+                Refusal::new("calendar", problem.clone())
+                    .way_out("mend the rule or the calendar entry"),
+            );
+        }
+    }
+    let (need, _) = needed(view, release);
+    for target in targets(view, release) {
+        let Some((standing, fit)) = ask(view, &target, |t| {
+            (
+                t.state_at(view.at()),
+                t.fit(view.at(), Duration::seconds(need)),
+            )
+        }) else {
+            refusals.push(
+                Refusal::new("calendar", "windows and freezes are not known yet")
+                    .way_out("wait for the first reading, or press r"),
+            );
+            continue;
+        };
+        by_rules(view, &standing, &mut refusals);
+        if standing.state.is_open() && !fit.fits() && !overridden(view, "fit") {
+            let mut refusal = Refusal::new("fit", fit_sentence(&fit));
+            refusal.until = standing.next_change.at();
+            refusal.overridable = true;
+            refusals.push(refusal.way_out("start in the next window, or override with a reason"));
+        }
+    }
+    refusals.dedup_by(|a, b| a.rule == b.rule && a.why == b.why);
+    refusals
+}
+
+fn fit_sentence(fit: &Fit) -> String {
+    match fit {
+        Fit::Unknown => {
+            "whether this release fits before the window closes is not known".to_owned()
+        }
+        other => other.sentence(),
+    }
+}
+
+fn by_rules(view: &View<'_>, standing: &Standing, refusals: &mut Vec<Refusal>) {
+    if standing.state.is_open() {
+        return;
+    }
+    let sentences = standing.reasons(view.policy.timezone);
+    for (hold, why) in standing.state.holds().iter().zip(sentences) {
+        let rule = match hold.kind {
+            HoldKind::Freeze => format!("freeze/{}", hold.rule),
+            HoldKind::Window => format!("window/{}", hold.rule),
+            HoldKind::Calendar => format!("calendar/{}", hold.rule),
+        };
+        if overridden(view, &rule) {
+            continue;
+        }
+        let mut refusal = Refusal::new(rule, why);
+        refusal.owner.clone_from(&hold.owner);
+        refusal.until = hold.until;
+        refusal.overridable = hold.kind != HoldKind::Calendar;
+        refusal.way_out = Some(match hold.kind {
+            HoldKind::Calendar => "see the calendar's feed for what to do".to_owned(),
+            _ => "wait, or override with a reason".to_owned(),
+        });
+        refusals.push(refusal);
+    }
+    if standing.state.holds().is_empty() {
+        refusals.push(Refusal::new(
+            "calendar",
+            standing.sentence(view.policy.timezone),
+        ));
+    }
+}
+
+/// Is an override of that rule in force for the current release?
+fn overridden(view: &View<'_>, rule: &str) -> bool {
+    view.state
+        .and_then(|s| s.overrides.get(rule))
+        .is_some_and(|(_, expires)| *expires > view.at())
+}
+
+/// Active freezes that want an override even for a rollback.
+pub(super) fn rollback_refusals(view: &View<'_>, release: &Release) -> (Vec<Refusal>, Vec<String>) {
+    let mut refusals = Vec::new();
+    let mut crossed = Vec::new();
+    for target in targets(view, release) {
+        let Some(standing) = ask(view, &target, |t| t.state_at(view.at())) else {
+            continue;
+        };
+        for hold in standing
+            .state
+            .holds()
+            .iter()
+            .filter(|h| h.kind == HoldKind::Freeze)
+        {
+            let rule = format!("freeze/{}", hold.rule);
+            let wants = hold.rollback == Some(crate::domain::window::RollbackUnder::Override);
+            if wants && !overridden(view, &rule) {
+                let mut refusal =
+                    Refusal::new(rule, format!("freeze {} holds rollbacks too", hold.rule));
+                refusal.owner.clone_from(&hold.owner);
+                refusal.until = hold.until;
+                refusal.overridable = true;
+                refusals.push(refusal);
+            } else {
+                crossed.push(hold.rule.clone());
+            }
+        }
+    }
+    crossed.dedup();
+    (refusals, crossed)
+}
+
+/// The calendar pane.
+pub(super) fn calendar(view: &View<'_>, proofs: &mut Proofs) -> CalendarView {
+    let target = match view.release {
+        Some(release) => targets(view, release)
+            .into_iter()
+            .next()
+            .unwrap_or_default(),
+        None => Target {
+            environment: Some(view.environment().to_owned()),
+            ..Target::default()
+        },
+    };
+    let tz = view.policy.timezone;
+    let mut out = CalendarView {
+        releases: releases(view),
+        last_shipped: last_shipped(view),
+        ..CalendarView::default()
+    };
+    let unread = view
+        .observed
+        .rules
+        .as_deref()
+        .map(|r| r.calendars(view.policy, view.observed, view.now))
+        .unwrap_or_default();
+    out.unread = unread
+        .iter()
+        .filter(|c| !c.is_good())
+        .map(|c| c.name.clone())
+        .collect();
+    let local = view.at().with_timezone(&tz).date_naive();
+    let from = time::day_start(local, tz);
+    let to = from + Duration::days(STRIP_DAYS);
+    let Some((standing, strip)) = ask(view, &target, |t| {
+        (t.state_at(view.at()), t.strip(from, to))
+    }) else {
+        out.state = Mark::new("unknown", Tone::Unknown);
+        out.reasons = vec!["windows and freezes are not known yet".to_owned()];
+        return out;
+    };
+    out.state = state_mark(&standing.state);
+    out.reasons = standing.reasons(tz);
+    if let Some(rules) = view.observed.rules.as_deref() {
+        out.reasons.extend(rules.problems.clone());
+    }
+    out.next = match standing.next_change {
+        NextChange::At { at } => Some((at, after(view, &target, at))),
+        _ => None,
+    };
+    out.strip = strip
+        .into_iter()
+        .map(|s| StripSegment {
+            span: s.span,
+            mark: Mark::new(
+                s.kind.word(),
+                match s.kind {
+                    SegmentKind::Open => Tone::Pass,
+                    SegmentKind::Closed => Tone::Plain,
+                    SegmentKind::Freeze => Tone::Fail,
+                    SegmentKind::Unknown => Tone::Unknown,
+                },
+            ),
+            rules: s.rules,
+        })
+        .collect();
+    prove(view, &out, proofs);
+    out
+}
+
+fn prove(view: &View<'_>, out: &CalendarView, proofs: &mut Proofs) {
+    let mut evidence = Evidence {
+        title: "calendar".to_owned(),
+        lines: vec![("state".to_owned(), out.state.word.clone())],
+        ..Evidence::default()
+    };
+    for reason in &out.reasons {
+        evidence.lines.push(("rule".to_owned(), reason.clone()));
+    }
+    if let Some((at, word)) = &out.next {
+        evidence.lines.push((
+            "next change".to_owned(),
+            format!(
+                "{} {word}",
+                clock_full(*at, view.at(), view.policy.timezone)
+            ),
+        ));
+    }
+    if let Some(release) = view.release {
+        let (need, how) = needed(view, release);
+        evidence.lines.push((
+            "this release needs".to_owned(),
+            format!("{} ({how})", words(need)),
+        ));
+    }
+    for calendar in &view.policy.calendars {
+        let (seen, freshness) = view.feed(&format!("calendar/{}", calendar.name));
+        let read = seen.map_or_else(
+            || "never read".to_owned(),
+            |o| {
+                format!(
+                    "read {} ago, {}",
+                    time::age_words(view.at() - o.read_at),
+                    freshness.word()
+                )
+            },
+        );
+        evidence
+            .lines
+            .push((format!("calendar {}", calendar.name), read));
+    }
+    proofs.insert("calendar".to_owned(), evidence);
+}
+
+/// What the state becomes at its next change.
+fn after(view: &View<'_>, target: &Target, at: Instant) -> String {
+    match ask(view, target, |t| t.state_at(at).state) {
+        Some(WindowState::Open { .. }) => "opens".to_owned(),
+        Some(WindowState::Closed { holds, .. })
+            if holds.iter().any(|h| h.kind == HoldKind::Freeze) =>
+        {
+            let names: Vec<String> = holds
+                .iter()
+                .filter(|h| h.kind == HoldKind::Freeze)
+                .map(|h| h.rule.clone())
+                .collect();
+            format!("FREEZE {} begins", names.join(", "))
+        }
+        Some(WindowState::Closed { .. }) => "window closes".to_owned(),
+        _ => "not known".to_owned(),
+    }
+}
+
+fn state_mark(state: &WindowState) -> Mark {
+    match state {
+        WindowState::Open { .. } => Mark::new("open", Tone::Pass),
+        WindowState::Closed { .. } if state.is_frozen() => Mark::new("FREEZE", Tone::Fail),
+        WindowState::Closed { .. } => Mark::new("closed", Tone::Hold),
+        WindowState::Unknown { .. } => Mark::new("unknown", Tone::Unknown),
+    }
+}
+
+fn releases(view: &View<'_>) -> Vec<CalendarRelease> {
+    let mut list: Vec<CalendarRelease> = view
+        .policy
+        .releases
+        .iter()
+        .map(|r| {
+            let started = view
+                .journal
+                .release(&r.id)
+                .and_then(|s| s.tracks.values().map(|t| t.started).min());
+            CalendarRelease {
+                id: r.id.clone(),
+                title: r.title.clone(),
+                environment: r.environment.clone(),
+                at: started.or(r.planned),
+                mark: Mark::new(phase_of(view, r).word(), Tone::Plain),
+            }
+        })
+        .collect();
+    if let Some(rules) = view.observed.rules.as_deref() {
+        for dated in &rules.releases {
+            let next = dated
+                .spans
+                .iter()
+                .find(|s| s.start + Duration::days(1) > view.at());
+            if let Some(span) = next.filter(|_| {
+                !list
+                    .iter()
+                    .any(|r| r.title == dated.name || r.id == dated.name)
+            }) {
+                list.push(CalendarRelease {
+                    id: dated.uid.clone(),
+                    title: dated.name.clone(),
+                    environment: String::new(),
+                    at: Some(span.start),
+                    mark: Mark::new(format!("in calendar {}", dated.calendar), Tone::Plain),
+                });
+            }
+        }
+    }
+    list.sort_by_key(|r| (r.at.is_none(), r.at));
+    list
+}
+
+fn last_shipped(view: &View<'_>) -> Option<String> {
+    view.journal
+        .releases
+        .iter()
+        .filter_map(|(id, s)| s.closing.as_ref().map(|c| (c.2, id, c.0)))
+        .max_by_key(|(at, _, _)| *at)
+        .map(|(at, id, closing)| {
+            format!(
+                "{id} {} {}",
+                closing.word(),
+                clock_full(at, view.at(), view.policy.timezone)
+            )
+        })
+}

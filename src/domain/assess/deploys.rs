@@ -1,0 +1,146 @@
+//! The deploys pane: every service's live record, its state as far as it may be believed.
+
+use crate::domain::observe::Freshness;
+use crate::domain::policy::Service;
+use crate::domain::record::{DeployState, Strategy};
+use crate::domain::situation::{DeployRow, Evidence, Mark, Tone};
+
+use super::rollout::record_of;
+use super::{Proofs, View};
+
+/// One row a service and environment that the vendor knows; the current release's services first.
+pub(super) fn rows(view: &View<'_>, proofs: &mut Proofs) -> Vec<DeployRow> {
+    let mut rows: Vec<DeployRow> = Vec::new();
+    for service in &view.policy.services {
+        for environment in &view.policy.environments {
+            if let Some(row) = row(view, service, &environment.name) {
+                proofs.insert(format!("deploy/{}", row.id), prove(&row));
+                rows.push(row);
+            }
+        }
+    }
+    let own = |r: &DeployRow| {
+        let current = r.release.is_some() && r.release == view.release.map(|x| x.id.clone());
+        (!current, !r.unplanned, r.environment != view.environment())
+    };
+    rows.sort_by_key(|r| (own(r), !r.state.in_flight(), r.service.clone()));
+    rows
+}
+
+fn row(view: &View<'_>, service: &Service, environment: &str) -> Option<DeployRow> {
+    let connection = service.deployments.as_deref()?;
+    let need = format!("deployments/{connection}");
+    let (record, freshness) = record_of(view, service, environment);
+    let (seen, _) = view.feed(&need);
+    let fault = view
+        .observed
+        .feeds
+        .get(&need)
+        .and_then(|f| f.fault.as_ref());
+    let release = super::needs::open_releases(view.policy, view.journal)
+        .into_iter()
+        .find(|r| {
+            r.environment == environment
+                && r.changes.iter().any(|c| {
+                    c.service == service.name
+                        && record.is_none_or(|d| {
+                            d.version == c.to
+                                || d.previous.as_deref() == Some(c.to.as_str())
+                                || !d.state.in_flight()
+                        })
+                })
+        });
+    if record.is_none() && (release.is_none() || environment != view.environment()) {
+        return None;
+    }
+    let stale = !freshness.usable();
+    let state = record.map_or(DeployState::Unknown, |d| d.state);
+    let note = match (fault, record) {
+        (Some(f), _) => f.to_string(),
+        (None, None) if freshness == Freshness::Never => format!("{connection} was not read yet"),
+        (None, None) => format!("{connection} knows no deployment of it"),
+        (None, Some(d)) => d.message.clone().unwrap_or_else(|| d.vendor_state.clone()),
+    };
+    let in_flight = state.in_flight();
+    Some(DeployRow {
+        id: format!("{}/{environment}", service.name),
+        service: service.name.clone(),
+        environment: environment.to_owned(),
+        from: record.and_then(|d| d.previous.clone()),
+        version: record.map(|d| d.version.clone()).unwrap_or_default(),
+        state,
+        mark: mark(state, stale, freshness),
+        step: record.and_then(|d| d.step.zip(d.steps)),
+        weight: record.and_then(|d| d.weight),
+        strategy: record.and_then(|d| d.strategy).map(|s| {
+            match s {
+                Strategy::Rolling => "rolling",
+                Strategy::Canary => "canary",
+                Strategy::BlueGreen => "blue-green",
+            }
+            .to_owned()
+        }),
+        since: record.and_then(|d| d.step_at.or(d.finished_at).or(d.started_at)),
+        freshness: Some(freshness),
+        read_at: seen.map(|o| o.read_at),
+        note,
+        unplanned: in_flight && release.is_none() && !stale,
+        release: release.map(|r| r.id.clone()),
+        auto_sync: record.and_then(|d| d.auto_sync),
+        url: record.and_then(|d| d.url.clone()),
+    })
+}
+
+fn mark(state: DeployState, stale: bool, freshness: Freshness) -> Mark {
+    if stale {
+        return Mark::new(format!("UNKNOWN ({})", freshness.word()), Tone::Unknown);
+    }
+    let tone = match state {
+        DeployState::Succeeded => Tone::Pass,
+        DeployState::Failed => Tone::Fail,
+        DeployState::Paused | DeployState::Verifying | DeployState::Cancelled => Tone::Hold,
+        DeployState::Unknown => Tone::Unknown,
+        DeployState::Queued | DeployState::Running | DeployState::Superseded => Tone::Plain,
+    };
+    Mark::new(state.word(), tone)
+}
+
+fn prove(row: &DeployRow) -> Evidence {
+    let mut lines = vec![
+        ("service".to_owned(), row.service.clone()),
+        ("environment".to_owned(), row.environment.clone()),
+        ("version".to_owned(), row.version.clone()),
+        (
+            "before".to_owned(),
+            row.from.clone().unwrap_or_else(|| "not known".to_owned()),
+        ),
+        ("state".to_owned(), row.mark.word.clone()),
+        ("vendor says".to_owned(), row.note.clone()),
+    ];
+    if let Some((step, steps)) = row.step {
+        lines.push(("step".to_owned(), format!("{step} of {steps}")));
+    }
+    if let Some(weight) = row.weight {
+        lines.push(("traffic on it".to_owned(), format!("{weight:.0} %")));
+    }
+    if let Some(auto) = row.auto_sync {
+        let word = if auto { "on" } else { "off" };
+        lines.push(("auto-sync".to_owned(), word.to_owned()));
+    }
+    lines.push((
+        "release".to_owned(),
+        match (&row.release, row.unplanned) {
+            (Some(release), _) => release.clone(),
+            (None, true) => "none: unplanned".to_owned(),
+            (None, false) => "none in flight".to_owned(),
+        },
+    ));
+    Evidence {
+        title: format!("{} in {}", row.service, row.environment),
+        lines,
+        link: row.url.clone(),
+        read_at: row.read_at,
+        freshness: row.freshness,
+        ..Evidence::default()
+    }
+}

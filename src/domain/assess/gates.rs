@@ -1,0 +1,196 @@
+//! Gates: what must pass after a step to go on (SEMANTICS 6).
+
+use crate::domain::judge::{DEFAULT_TOLERANCE, Elapsed, GateMetric, combine_gate, latch};
+use crate::domain::policy::{After, Gate, Metric, Service};
+use crate::domain::situation::{Evidence, GateView, Mark, Tone};
+use crate::domain::time;
+use crate::domain::verdict::Verdict;
+
+use super::metrics::{Data, judge_metric, said};
+use super::rollout::Rollout;
+use super::{Proofs, View, metric_freshness};
+
+/// The sealed gates of a service, else those of the file.
+fn sealed(view: &View<'_>, service: &Service) -> Vec<Gate> {
+    view.state
+        .and_then(|s| s.contract.as_ref())
+        .and_then(|(_, c, _)| c.gates.get(&service.name))
+        .cloned()
+        .unwrap_or_else(|| service.gates.clone())
+}
+
+/// The tolerance that a service's gates give a metric, else the default.
+pub(super) fn tolerance(service: &Service, metric: &Metric) -> f64 {
+    service
+        .gates
+        .iter()
+        .find(|g| g.metrics.contains(&metric.id))
+        .map_or(DEFAULT_TOLERANCE, |g| g.tolerance)
+}
+
+/// The gates that look now, or looked last, of every rollout that began.
+pub(super) fn all(view: &View<'_>, proofs: &mut Proofs) -> Vec<GateView> {
+    let mut out = Vec::new();
+    for rollout in &view.rollouts {
+        if rollout.started().is_none() || rollout.rolled_back.is_some() {
+            continue;
+        }
+        for gate in sealed(view, rollout.service) {
+            if due(rollout, &gate) {
+                let one = one(view, rollout, &gate);
+                proofs.insert(one.id.clone(), prove(&one));
+                out.push(one);
+            }
+        }
+    }
+    out
+}
+
+/// Does the gate stand after the step that is reached?
+fn due(rollout: &Rollout<'_>, gate: &Gate) -> bool {
+    match gate.after {
+        After::Step => true,
+        After::Percent(share) => rollout
+            .track
+            .is_some_and(|t| t.finished.is_some() || t.weight.is_some_and(|w| w >= share)),
+    }
+}
+
+fn one(view: &View<'_>, rollout: &Rollout<'_>, gate: &Gate) -> GateView {
+    let service = rollout.service;
+    let step = rollout.step();
+    let id = format!("gate/{}/{}/{step}", service.name, gate.id);
+    let opened = rollout.step_since();
+    let minutes = opened.map_or(0.0, |t| (view.at() - t).num_seconds().max(0) as f64 / 60.0);
+    let critical = u32::try_from(if gate.critical { gate.metrics.len() } else { 1 }).unwrap_or(1);
+    let mut joined = Vec::new();
+    let mut lines = Vec::new();
+    let mut n = 0u64;
+    let mut visible: Option<f64> = None;
+    let mut wait: Option<f64> = None;
+    for id in &gate.metrics {
+        let Some(metric) = view.policy.metric(id) else {
+            continue;
+        };
+        let data = Data::of(view, metric, &service.name);
+        let result = judge_metric(
+            view,
+            &data,
+            rollout,
+            gate.tolerance,
+            Elapsed::Minutes(minutes),
+            critical,
+        );
+        let (verdict, words) = match result {
+            Ok(j) => {
+                n = n.max(j.n);
+                visible = match (visible, j.smallest_visible) {
+                    (Some(a), Some(b)) => Some(a.max(b)),
+                    (a, b) => a.or(b),
+                };
+                if let Some(m) = j.power.as_ref().and_then(|p| p.pass_minutes) {
+                    wait = Some(wait.map_or(m, |w: f64| w.max(m)));
+                }
+                (j.verdict.clone(), said(&j, metric.unit))
+            }
+            Err(verdict) => (
+                verdict.clone(),
+                verdict.why().unwrap_or_default().to_owned(),
+            ),
+        };
+        lines.push((
+            metric.id.clone(),
+            Mark::from(&verdict),
+            with_why(&verdict, words),
+        ));
+        joined.push(GateMetric {
+            metric: metric.id.clone(),
+            critical: gate.critical,
+            verdict,
+        });
+    }
+    let fresh = gate
+        .metrics
+        .iter()
+        .filter_map(|m| view.policy.metric(m))
+        .all(|m| metric_freshness(view, m).usable());
+    let earlier = view
+        .state
+        .and_then(|s| s.gates.get(&id))
+        .map(|(v, _, _)| v)
+        .filter(|_| fresh);
+    let verdict = latch(earlier, combine_gate(&joined));
+    let accepted = view.state.is_some_and(|s| s.accepted.contains_key(&id))
+        && !matches!(verdict, Verdict::Pass | Verdict::Fail);
+    GateView {
+        mark: mark(&verdict, accepted),
+        said: sentence(&verdict, wait),
+        id,
+        service: service.name.clone(),
+        gate: gate.id.clone(),
+        step,
+        critical: gate.critical,
+        verdict,
+        accepted,
+        metrics: lines,
+        n,
+        smallest_visible: visible,
+        opened,
+    }
+}
+
+fn with_why(verdict: &Verdict, words: String) -> String {
+    match verdict.why() {
+        Some(why) if !words.is_empty() && why != words => format!("{why}; {words}"),
+        _ => words,
+    }
+}
+
+fn mark(verdict: &Verdict, accepted: bool) -> Mark {
+    if accepted {
+        Mark::new("ACCEPTED", Tone::Hold)
+    } else {
+        Mark::from(verdict)
+    }
+}
+
+fn sentence(verdict: &Verdict, wait: Option<f64>) -> String {
+    match verdict {
+        Verdict::Pass => "every metric passed".to_owned(),
+        Verdict::Fail => "a critical metric failed".to_owned(),
+        Verdict::Undecided { why, .. } => match wait.filter(|w| *w > 0.0 && w.is_finite()) {
+            Some(minutes) => format!(
+                "{why}; needs about {} more at this traffic",
+                time::duration_words(chrono::Duration::seconds((minutes * 60.0) as i64))
+            ),
+            None => why.clone(),
+        },
+        Verdict::NotRun { why } => why.clone(),
+    }
+}
+
+fn prove(one: &GateView) -> Evidence {
+    let mut lines = vec![
+        (
+            "gate".to_owned(),
+            format!("{} after step {}", one.gate, one.step),
+        ),
+        ("verdict".to_owned(), one.mark.word.clone()),
+        ("in words".to_owned(), one.said.clone()),
+        (
+            "critical".to_owned(),
+            if one.critical { "yes" } else { "no" }.to_owned(),
+        ),
+    ];
+    for (metric, mark, words) in &one.metrics {
+        lines.push((metric.clone(), format!("{}: {words}", mark.word)));
+    }
+    if let Some(visible) = one.smallest_visible {
+        lines.push(("smallest visible".to_owned(), format!("{visible:.2}×")));
+    }
+    Evidence {
+        title: format!("gate {} of {}", one.gate, one.service),
+        lines,
+        ..Evidence::default()
+    }
+}

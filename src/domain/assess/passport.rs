@@ -1,0 +1,489 @@
+//! The passport: the proof, line by line, that rollback would work now (SEMANTICS 8).
+
+use crate::domain::act::Verb;
+use crate::domain::journal::Journal;
+use crate::domain::observe::Freshness;
+use crate::domain::policy::{Policy, Reversible};
+use crate::domain::record::Records;
+use crate::domain::situation::{Evidence, Mark, Passport, PassportLine};
+use crate::domain::time;
+use crate::domain::verdict::Verdict;
+use crate::domain::window::glob_matches;
+
+use super::calendar::rollback_refusals;
+use super::rollout::Rollout;
+use super::{Proofs, View};
+
+/// Days after which a rehearsal no longer counts.
+const REHEARSAL_DAYS: i64 = 30;
+/// Expected seconds of a rollback of which nothing is known.
+const EXPECTED: u64 = 300;
+
+/// One passport a service of the current release.
+pub(super) fn all(view: &View<'_>, proofs: &mut Proofs) -> Vec<Passport> {
+    view.rollouts
+        .iter()
+        .map(|rollout| {
+            let passport = one(view, rollout);
+            proofs.insert(format!("passport/{}", passport.service), prove(&passport));
+            passport
+        })
+        .collect()
+}
+
+/// The last version other than the bad one that earned healthy in this environment.
+pub(super) fn target(
+    journal: &Journal,
+    service: &str,
+    environment: &str,
+    bad: &str,
+) -> Option<(String, time::Instant)> {
+    journal
+        .healthy
+        .get(&(service.to_owned(), environment.to_owned()))?
+        .iter()
+        .rev()
+        .find(|h| h.version != bad)
+        .map(|h| (h.version.clone(), h.at))
+}
+
+/// Versions to pick from where none earned healthy, with what speaks for each.
+fn others(rollout: &Rollout<'_>, bad: &str) -> Vec<(String, String)> {
+    rollout
+        .record
+        .map(|d| {
+            d.history
+                .iter()
+                .filter(|h| h.version != bad)
+                .map(|h| {
+                    let at = h.at.map_or_else(
+                        || "no date".to_owned(),
+                        |t| format!("deployed {} UTC", t.format("%F %H:%M")),
+                    );
+                    (
+                        h.version.clone(),
+                        format!("in the vendor's history, {at}; health not on record"),
+                    )
+                })
+                .collect()
+        })
+        .unwrap_or_default()
+}
+
+fn one(view: &View<'_>, rollout: &Rollout<'_>) -> Passport {
+    let service = &rollout.service.name;
+    let environment = view.environment();
+    let bad = &rollout.change.to;
+    let target = target(view.journal, service, environment, bad);
+    let to = target.as_ref().map(|(v, _)| v.clone());
+    let mut lines = vec![
+        artifact(view, rollout, to.as_deref()),
+        healthy(target.as_ref(), &others(rollout, bad)),
+        changes(view, rollout, to.as_deref()),
+        migrations(view, rollout),
+        rights(view, rollout),
+        freeze(view),
+        path_when_down(view, rollout),
+        history(view, rollout),
+        rehearsal(view.policy, view.journal, view.at(), service, environment),
+        fights(rollout),
+    ];
+    for line in &mut lines {
+        line.mark = Mark::from(&line.verdict);
+    }
+    let passed = lines.iter().filter(|l| l.verdict == Verdict::Pass).count();
+    Passport {
+        service: service.clone(),
+        environment: environment.to_owned(),
+        from: Some(bad.clone()),
+        to,
+        others: others(rollout, bad),
+        passed: u32::try_from(passed).unwrap_or(0),
+        lines,
+        no_return: no_return(view, rollout),
+        expected: Some(expected(view, service, environment)),
+    }
+}
+
+/// Expected seconds: median of earlier rollbacks here, else the default.
+fn expected(view: &View<'_>, service: &str, environment: &str) -> u64 {
+    let mut known: Vec<i64> = view
+        .journal
+        .rollbacks
+        .get(&(service.to_owned(), environment.to_owned()))
+        .map(|list| list.iter().filter_map(|(_, s)| *s).collect())
+        .unwrap_or_default();
+    known.sort_unstable();
+    known
+        .get(known.len() / 2)
+        .and_then(|s| u64::try_from(*s).ok())
+        .unwrap_or(EXPECTED)
+}
+
+fn line(id: &str, title: &str, verdict: Verdict, note: impl Into<String>) -> PassportLine {
+    PassportLine {
+        id: id.to_owned(),
+        title: title.to_owned(),
+        mark: Mark::from(&verdict),
+        verdict,
+        note: note.into(),
+    }
+}
+
+fn artifact(view: &View<'_>, rollout: &Rollout<'_>, to: Option<&str>) -> PassportLine {
+    let title = "target exists and is pullable";
+    let Some(to) = to else {
+        return line("artifact", title, Verdict::not_run("no target version"), "");
+    };
+    if rollout.service.registry.is_none() {
+        let why = format!(
+            "set registry and image of service {} in cockpit.toml",
+            rollout.service.name
+        );
+        return line("artifact", title, Verdict::not_run(why.clone()), why);
+    }
+    let (seen, freshness) = view.feed(&format!("artifact/{}/{to}", rollout.service.name));
+    match (seen.map(|o| &o.records), freshness) {
+        (_, Freshness::Never | Freshness::Stale) => {
+            let why = format!("the registry's answer is {}", freshness.word());
+            line("artifact", title, Verdict::undecided(why.clone(), 0), why)
+        }
+        (Some(Records::Artifact(list)), _) => match list.first() {
+            Some(a) if a.present => line(
+                "artifact",
+                title,
+                Verdict::Pass,
+                a.digest.clone().unwrap_or_else(|| a.id.clone()),
+            ),
+            _ => line(
+                "artifact",
+                title,
+                Verdict::Fail,
+                format!("{to} is not in the registry"),
+            ),
+        },
+        _ => line("artifact", title, Verdict::undecided("no answer", 0), ""),
+    }
+}
+
+fn healthy(target: Option<&(String, time::Instant)>, others: &[(String, String)]) -> PassportLine {
+    let title = "target was healthy here for an hour or more";
+    match target {
+        Some((version, at)) => line(
+            "healthy",
+            title,
+            Verdict::Pass,
+            format!("{version}, by the journal {} UTC", at.format("%F %H:%M")),
+        ),
+        None => {
+            let why = format!(
+                "no version earned healthy here by the journal; {} to pick from",
+                others.len()
+            );
+            line("healthy", title, Verdict::undecided(why.clone(), 0), why)
+        }
+    }
+}
+
+fn changes(view: &View<'_>, rollout: &Rollout<'_>, to: Option<&str>) -> PassportLine {
+    let title = "what will change is known";
+    let Some(release) = view.release else {
+        return line("changes", title, Verdict::not_run("no release"), "");
+    };
+    let (seen, freshness) = view.feed(&format!("commits/{}/{}", release.id, rollout.service.name));
+    match seen.map(|o| (&o.records, o.partial.as_ref())) {
+        Some((Records::Commit(list), partial)) => {
+            let note = format!(
+                "{} commits leave{}; to {}",
+                list.len(),
+                if partial.is_some() {
+                    " (list is cut)"
+                } else {
+                    ""
+                },
+                to.unwrap_or("no target")
+            );
+            line("changes", title, Verdict::Pass, note)
+        }
+        _ => {
+            let why = match &rollout.service.commits {
+                None => format!(
+                    "set commits of service {} in cockpit.toml",
+                    rollout.service.name
+                ),
+                Some(name) => format!("commits from {name}: {}", freshness.word()),
+            };
+            line("changes", title, Verdict::undecided(why.clone(), 0), why)
+        }
+    }
+}
+
+/// Past the point of no return, and why: declared, or found by a path glob over the commits.
+pub(super) fn no_return(view: &View<'_>, rollout: &Rollout<'_>) -> Option<String> {
+    if rollout.started().is_none() {
+        return None;
+    }
+    match &rollout.change.reversible {
+        Reversible::No => Some(format!(
+            "{} {} is declared not reversible",
+            rollout.service.name, rollout.change.to
+        )),
+        Reversible::Until(event) => {
+            let happened = view.journal.lines.iter().any(
+                |e| matches!(&e.body, crate::domain::event::Body::Noted { text } if text == event),
+            );
+            happened.then(|| format!("reversible until {event}, which happened"))
+        }
+        Reversible::Yes => None,
+    }
+}
+
+fn irreversible_paths(view: &View<'_>, rollout: &Rollout<'_>) -> Option<Vec<String>> {
+    let release = view.release?;
+    let (seen, _) = view.feed(&format!("commits/{}/{}", release.id, rollout.service.name));
+    let Some(Records::Commit(list)) = seen.map(|o| &o.records) else {
+        return None;
+    };
+    let mut hits: Vec<String> = list
+        .iter()
+        .flat_map(|c| c.paths.iter())
+        .filter(|p| {
+            rollout
+                .service
+                .irreversible
+                .iter()
+                .any(|g| path_matches(g, p))
+        })
+        .cloned()
+        .collect();
+    hits.sort();
+    hits.dedup();
+    Some(hits)
+}
+
+/// `**/x` also matches `x` at the root.
+fn path_matches(glob: &str, path: &str) -> bool {
+    let flat = glob.replace("**", "*");
+    glob_matches(&flat, path)
+        || flat
+            .strip_prefix("*/")
+            .is_some_and(|rest| glob_matches(rest, path))
+}
+
+fn migrations(view: &View<'_>, rollout: &Rollout<'_>) -> PassportLine {
+    let title = "migrations between are reversible";
+    if let Some(why) = no_return(view, rollout) {
+        return line("migrations", title, Verdict::Fail, why);
+    }
+    if rollout.change.reversible == Reversible::No {
+        return line(
+            "migrations",
+            title,
+            Verdict::Fail,
+            "declared not reversible",
+        );
+    }
+    match irreversible_paths(view, rollout) {
+        Some(hits) if hits.is_empty() => line(
+            "migrations",
+            title,
+            Verdict::Pass,
+            "none of the commits touches a path that carries one",
+        ),
+        Some(hits) => {
+            let why = format!(
+                "look at {}: declare reversible in the release",
+                hits.join(", ")
+            );
+            line("migrations", title, Verdict::undecided(why.clone(), 0), why)
+        }
+        None if rollout.service.irreversible.is_empty() => line(
+            "migrations",
+            title,
+            Verdict::Pass,
+            "declared reversible; no path that carries one is configured",
+        ),
+        None => line(
+            "migrations",
+            title,
+            Verdict::undecided("the commits are not known", 0),
+            "the commits are not known",
+        ),
+    }
+}
+
+fn rights(view: &View<'_>, rollout: &Rollout<'_>) -> PassportLine {
+    let title = "the connection can roll back";
+    let name = rollout.service.deployments.as_deref().unwrap_or("");
+    match view.policy.connections.get(name) {
+        None => line(
+            "rights",
+            title,
+            Verdict::Fail,
+            "no deployments connection is configured",
+        ),
+        Some(c) if !c.can(Verb::Rollback) => line(
+            "rights",
+            title,
+            Verdict::Fail,
+            format!("connector {} has no rollback", c.connector),
+        ),
+        Some(_) if !rollout.freshness.usable() => {
+            let why = format!(
+                "{name} is {}: whether it still lets us in is not known",
+                rollout.freshness.word()
+            );
+            line("rights", title, Verdict::undecided(why.clone(), 0), why)
+        }
+        Some(_) => line(
+            "rights",
+            title,
+            Verdict::Pass,
+            format!("{name} answers with our credentials"),
+        ),
+    }
+}
+
+fn freeze(view: &View<'_>) -> PassportLine {
+    let title = "no freeze holds rollbacks";
+    let Some(release) = view.release else {
+        return line("freeze", title, Verdict::not_run("no release"), "");
+    };
+    let (refusals, crossed) = rollback_refusals(view, release);
+    match (refusals.first(), crossed.first()) {
+        (Some(r), _) => line("freeze", title, Verdict::Fail, r.why.clone()),
+        (None, Some(name)) => line(
+            "freeze",
+            title,
+            Verdict::Pass,
+            format!("freeze {name} is active and lets rollbacks pass"),
+        ),
+        (None, None) => line("freeze", title, Verdict::Pass, "none"),
+    }
+}
+
+fn path_when_down(view: &View<'_>, rollout: &Rollout<'_>) -> PassportLine {
+    let title = "a path when the vendor is down";
+    match &rollout.service.runbook {
+        Some(page) => line("path", title, Verdict::Pass, format!("runbook {page}")),
+        None => {
+            let why = format!(
+                "set runbook of service {} in cockpit.toml",
+                rollout.service.name
+            );
+            let _ = view;
+            line("path", title, Verdict::not_run(why.clone()), why)
+        }
+    }
+}
+
+fn history(view: &View<'_>, rollout: &Rollout<'_>) -> PassportLine {
+    let title = "expected minutes";
+    let key = (rollout.service.name.clone(), view.environment().to_owned());
+    let known = view.journal.rollbacks.get(&key).map_or(0, Vec::len);
+    let seconds = expected(view, &rollout.service.name, view.environment());
+    let words = time::duration_words(chrono::Duration::seconds(
+        i64::try_from(seconds).unwrap_or(0),
+    ));
+    let note = if known > 0 {
+        format!("{words}, median of {known} here")
+    } else {
+        format!("{words} by default: none on record here")
+    };
+    line("expected", title, Verdict::Pass, note)
+}
+
+/// A rollback of this service in a lower environment within 30 days.
+pub(super) fn rehearsal(
+    policy: &Policy,
+    journal: &Journal,
+    now: time::Instant,
+    service: &str,
+    environment: &str,
+) -> PassportLine {
+    let title = "rehearsed in a lower environment within 30 days";
+    let lower: Vec<&str> = policy
+        .environments
+        .iter()
+        .map(|e| e.name.as_str())
+        .take_while(|e| *e != environment)
+        .collect();
+    let last = lower
+        .iter()
+        .filter_map(|e| {
+            journal
+                .rollbacks
+                .get(&(service.to_owned(), (*e).to_owned()))
+        })
+        .flatten()
+        .map(|(at, _)| *at)
+        .max();
+    match last {
+        Some(at) if (now - at).num_days() < REHEARSAL_DAYS => line(
+            "rehearsal",
+            title,
+            Verdict::Pass,
+            format!("{} ago", time::age_words(now - at)),
+        ),
+        Some(at) => line(
+            "rehearsal",
+            title,
+            Verdict::Fail,
+            format!("last one {} ago", time::age_words(now - at)),
+        ),
+        None => line(
+            "rehearsal",
+            title,
+            Verdict::not_run("no rehearsal is on record"),
+            "no rehearsal is on record",
+        ),
+    }
+}
+
+fn fights(rollout: &Rollout<'_>) -> PassportLine {
+    let title = "what would fight it is known";
+    match rollout.record.map(|d| (d.auto_sync, &d.hold_field)) {
+        Some((Some(true), Some(_))) => line(
+            "fights",
+            title,
+            Verdict::Pass,
+            "auto-sync is on: it will be held",
+        ),
+        Some((Some(true), None)) => line(
+            "fights",
+            title,
+            Verdict::Fail,
+            "auto-sync is on and its field was not read: it cannot be held and restored exactly",
+        ),
+        Some((Some(false), _)) => line("fights", title, Verdict::Pass, "auto-sync is off"),
+        Some((None, _)) => line(
+            "fights",
+            title,
+            Verdict::Pass,
+            "the vendor has no auto-sync",
+        ),
+        None => line(
+            "fights",
+            title,
+            Verdict::undecided("no live record", 0),
+            "no live record",
+        ),
+    }
+}
+
+fn prove(passport: &Passport) -> Evidence {
+    Evidence {
+        title: format!(
+            "passport of {}: {} of {}",
+            passport.service,
+            passport.passed,
+            passport.lines.len()
+        ),
+        lines: passport
+            .lines
+            .iter()
+            .map(|l| (l.title.clone(), format!("{}: {}", l.mark.word, l.note)))
+            .collect(),
+        ..Evidence::default()
+    }
+}

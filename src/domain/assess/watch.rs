@@ -1,0 +1,173 @@
+//! The watch: checkpoints to T+24 h or T+72 h after the last step (SEMANTICS 10).
+
+use std::collections::BTreeMap;
+
+use chrono::Duration;
+
+use crate::domain::event::Measured;
+use crate::domain::judge::{Elapsed, GateMetric, combine_gate};
+use crate::domain::policy::RiskClass;
+use crate::domain::situation::{CheckpointView, Mark, Phase, Situation, Tone, WatchView};
+use crate::domain::time::{self, Instant};
+use crate::domain::verdict::Verdict;
+
+use super::metrics::{Data, judge_metric, said};
+use super::{View, clock_full, phase_of};
+
+/// Seconds after the last step.
+pub(super) const CHECKPOINTS: [u64; 7] = [300, 1800, 3600, 14_400, 86_400, 172_800, 259_200];
+/// A checkpoint taken later than this after it was due is marked late, seconds.
+const LATE: i64 = 300;
+
+/// When the last step took effect (or the rollback put the old version back).
+pub(super) fn since(view: &View<'_>) -> Option<Instant> {
+    let release = view.release?;
+    if !matches!(
+        phase_of(view, release),
+        Phase::Verifying | Phase::Watching | Phase::Closed
+    ) {
+        return None;
+    }
+    let state = view.state?;
+    if let Some(plan) = state.rolled_back() {
+        return plan.ended.as_ref().map(|(_, _, at)| *at);
+    }
+    state.tracks.values().filter_map(|t| t.finished).max()
+}
+
+/// Seconds of the watch.
+pub(super) fn length(view: &View<'_>) -> u64 {
+    let limits = &view.policy.limits;
+    match view.release {
+        Some(r) if r.significant || r.risk == RiskClass::High => limits.watch_long,
+        _ => limits.watch,
+    }
+}
+
+/// The watch as shown.
+pub(super) fn watch(view: &View<'_>, _: &Situation) -> Option<WatchView> {
+    let since = since(view)?;
+    let state = view.state?;
+    let length = length(view);
+    let checkpoints = CHECKPOINTS
+        .iter()
+        .filter(|after| **after <= length)
+        .map(|after| {
+            let due = since + Duration::seconds(i64::try_from(*after).unwrap_or(0));
+            let (mark, note) = match state.checkpoints.get(after) {
+                Some((verdict, late, _)) => (
+                    Mark::from(verdict),
+                    format!(
+                        "{}{}",
+                        if *late { "late; " } else { "" },
+                        verdict.why().unwrap_or_default()
+                    ),
+                ),
+                None if due <= view.at() => (Mark::new("due", Tone::Hold), String::new()),
+                None => (
+                    Mark::new("ahead", Tone::Plain),
+                    format!("at {}", clock_full(due, view.at(), view.policy.timezone)),
+                ),
+            };
+            CheckpointView {
+                after: *after,
+                due,
+                mark,
+                note,
+            }
+        })
+        .collect();
+    Some(WatchView {
+        since,
+        until: since + Duration::seconds(i64::try_from(length).unwrap_or(0)),
+        checkpoints,
+    })
+}
+
+/// A checkpoint that is due and not journaled: its numbers now.
+pub(super) struct Due {
+    pub after: u64,
+    pub late: bool,
+    pub measured: BTreeMap<String, Vec<Measured>>,
+    pub verdict: Verdict,
+}
+
+/// Checkpoints that are due, each with its numbers; none while the feeds that decide it are stale.
+pub(super) fn due(view: &View<'_>) -> Vec<Due> {
+    let (Some(since), Some(state)) = (since(view), view.state) else {
+        return Vec::new();
+    };
+    if state.closing.is_some() {
+        return Vec::new();
+    }
+    let usable = view
+        .policy
+        .metrics
+        .iter()
+        .all(|m| super::metric_freshness(view, m).usable());
+    if !usable {
+        return Vec::new();
+    }
+    let length = length(view);
+    CHECKPOINTS
+        .iter()
+        .filter(|after| **after <= length && !state.checkpoints.contains_key(after))
+        .filter_map(|after| {
+            let at = since + Duration::seconds(i64::try_from(*after).ok()?);
+            (at <= view.at()).then(|| take(view, *after, (view.at() - at).num_seconds() > LATE))
+        })
+        .collect()
+}
+
+fn take(view: &View<'_>, after: u64, late: bool) -> Due {
+    let mut measured: BTreeMap<String, Vec<Measured>> = BTreeMap::new();
+    let mut joined = Vec::new();
+    for rollout in &view.rollouts {
+        for metric in &view.policy.metrics {
+            let data = Data::of(view, metric, &rollout.service.name);
+            let tolerance = super::gates::tolerance(rollout.service, metric);
+            let (verdict, words) =
+                match judge_metric(view, &data, rollout, tolerance, Elapsed::Whole, 1) {
+                    Ok(j) => (j.verdict.clone(), said(&j, metric.unit)),
+                    Err(v) => (v.clone(), v.why().unwrap_or_default().to_owned()),
+                };
+            // A series that decides nothing is shown and does not hold the checkpoint up.
+            let silent = !metric.decides && metric.kind != crate::domain::policy::MetricKind::Ratio;
+            if !silent {
+                joined.push(GateMetric {
+                    metric: format!("{} {}", rollout.service.name, metric.id),
+                    critical: true,
+                    verdict: verdict.clone(),
+                });
+            }
+            measured
+                .entry(rollout.service.name.clone())
+                .or_default()
+                .push(Measured {
+                    metric: metric.id.clone(),
+                    verdict,
+                    said: words,
+                });
+        }
+    }
+    Due {
+        after,
+        late,
+        verdict: combine_gate(&joined),
+        measured,
+    }
+}
+
+/// The next checkpoint ahead, in words.
+pub(super) fn next(s: &Situation) -> Option<String> {
+    let watch = s.watch.as_ref()?;
+    let next = watch
+        .checkpoints
+        .iter()
+        .find(|c| c.mark.word == "ahead" || c.mark.word == "due")?;
+    Some(format!(
+        "next checkpoint T+{} at {}",
+        time::duration_words(Duration::seconds(i64::try_from(next.after).unwrap_or(0))),
+        clock_full(next.due, s.now.world, s.timezone)
+    ))
+}
