@@ -178,6 +178,7 @@ pub fn judge_counts(input: &CountsInput) -> Judgement {
     judgement.notes = found.notes;
     judgement.evidence = found.evidence;
     if found.strata.is_empty() {
+        judgement.estimate = found.totals.and_then(plain_ratio);
         return judgement;
     }
     judgement.estimate = evidence::estimate(&found.strata);
@@ -190,6 +191,12 @@ pub fn judge_counts(input: &CountsInput) -> Judgement {
         why.push_str(&hint);
     }
     judgement
+}
+
+/// The ratio of all counts, shown where nothing is judged.
+fn plain_ratio(totals: Totals) -> Option<f64> {
+    let rate = |counts: Counts| counts.events / counts.total;
+    finite(rate(totals.new) / rate(totals.baseline))
 }
 
 /// The verdict alone, without interval and forecast: the same rule at a tenth of the cost, for simulations and backtests.
