@@ -374,8 +374,11 @@ fn strata(input: &CountsInput, totals: Totals) -> Result<Vec<Stratum>, String> {
     Ok(strata)
 }
 
-/// D: the day term, for a seven-day baseline alone.
+/// D: the day term, for a seven-day baseline alone. Refuses a noise that this baseline cannot share.
 pub(super) fn day(kind: BaselineKind, noise: &Noise) -> Result<f64, String> {
+    if *noise == Noise::Shared && kind != BaselineKind::Concurrent {
+        return Err("noise = \"shared\" needs a concurrent baseline".into());
+    }
     if kind != BaselineKind::SevenDays {
         return Ok(0.0);
     }

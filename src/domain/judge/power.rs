@@ -133,7 +133,9 @@ fn oriented(ratio: f64, direction: Direction) -> f64 {
 pub(super) fn power(strata: &[Stratum], input: &CountsInput) -> Option<Power> {
     let now = strata.last()?;
     let expected = finite(strata.iter().map(Stratum::expected).sum())?;
-    let minutes = input.new.minutes.filter(|m| *m > 0.0);
+    // The present weight's traffic tells the rate; before it has any, the rate is unknown.
+    let present = input.new.total > 0.0 && input.baseline.total > 0.0;
+    let minutes = input.new.minutes.filter(|m| *m > 0.0 && present);
     let per_minute = minutes
         .and_then(|m| finite(now.expected() / m))
         .filter(|r| *r > 0.0);
