@@ -103,7 +103,14 @@ fn read(path: &Path) -> io::Result<Done> {
         Err(e) => return Err(e),
     };
     let mut done = Done::new();
-    // A line without its end was cut by a kill; its cell is done again.
+    // A line without its end was cut by a kill: it goes, and its cell is done again.
+    let whole = text.rfind('\n').map_or(0, |end| end + 1);
+    if whole < text.len() {
+        std::fs::OpenOptions::new()
+            .write(true)
+            .open(path)?
+            .set_len(whole as u64)?;
+    }
     for line in text
         .split_inclusive('\n')
         .filter_map(|l| l.strip_suffix('\n'))

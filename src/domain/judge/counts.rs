@@ -185,8 +185,10 @@ pub fn judge_counts(input: &CountsInput) -> Judgement {
     judgement.interval = evidence::interval(&found.strata, input.direction, input.concurrent());
     judgement.smallest_visible = power::smallest_visible(&found.strata, input);
     judgement.power = power::power(&found.strata, input);
+    let beyond = judgement.estimate.is_some_and(|seen| sides(input, seen).0);
     if let Verdict::Undecided { why, .. } = &mut judgement.verdict
-        && let Some(hint) = power::hint(judgement.power.as_ref(), judgement.smallest_visible)
+        && let Some(hint) =
+            power::hint(judgement.power.as_ref(), judgement.smallest_visible, beyond)
     {
         why.push_str(&hint);
     }
@@ -445,6 +447,16 @@ fn pass_refused(input: &CountsInput, totals: Totals) -> Option<String> {
     }
 }
 
+/// Whether an estimate lies beyond the tolerance, and whether it lies within; neither on its very edge.
+fn sides(input: &CountsInput, estimate: f64) -> (bool, bool) {
+    let worse = match input.direction {
+        Direction::LowerIsBetter => estimate,
+        // No event at all of a good thing is as bad as it gets.
+        Direction::HigherIsBetter => 1.0 / estimate,
+    };
+    (worse > input.tolerance, worse < input.tolerance)
+}
+
 fn weigh(input: &CountsInput, totals: Totals, strata: &[Stratum]) -> (Verdict, Option<Evidence>) {
     let n = whole(totals.new.total);
     let scaled: Vec<Scaled> = strata.iter().map(Stratum::scaled).collect();
@@ -466,16 +478,10 @@ fn weigh(input: &CountsInput, totals: Totals, strata: &[Stratum]) -> (Verdict, O
         ln_pass_needed: EVIDENCE_NEEDED.ln(),
     };
     let expected: f64 = strata.iter().map(Stratum::expected).sum();
-    let (beyond, within, events) = match input.direction {
-        Direction::LowerIsBetter => (
-            estimate > input.tolerance,
-            estimate < input.tolerance,
-            totals.new.events,
-        ),
-        Direction::HigherIsBetter => {
-            let limit = 1.0 / input.tolerance;
-            (estimate < limit, estimate > limit, expected)
-        }
+    let (beyond, within) = sides(input, estimate);
+    let events = match input.direction {
+        Direction::LowerIsBetter => totals.new.events,
+        Direction::HigherIsBetter => expected,
     };
     let verdict = if ln_fail >= evidence.ln_fail_needed && beyond && events >= MIN_FAIL_EVENTS {
         Verdict::Fail

@@ -171,14 +171,16 @@ pub(super) fn power(strata: &[Stratum], input: &CountsInput) -> Option<Power> {
     })
 }
 
-/// The end of an undecided sentence: what would show, what is needed.
-pub(super) fn hint(power: Option<&Power>, smallest: Option<f64>) -> Option<String> {
+/// The end of an undecided sentence: what would show, and what a Pass needs; the latter not where the estimate already lies
+/// `beyond` the tolerance, so that nobody waits for a Pass that the data speak against.
+pub(super) fn hint(power: Option<&Power>, smallest: Option<f64>, beyond: bool) -> Option<String> {
     let power = power?;
     let shows = smallest.map_or_else(
         || "; no regression would show by now".into(),
         |r| format!("; {} would show by now", times(r)),
     );
     let needs = match (power.decidable, power.pass_events) {
+        (true, Some(_)) if beyond => String::new(),
         (true, Some(events)) if events > power.expected => {
             let left = events - power.expected;
             let time = power
