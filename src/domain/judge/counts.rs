@@ -385,7 +385,7 @@ pub(super) fn day(kind: BaselineKind, noise: &Noise) -> Result<f64, String> {
         return Ok(0.0);
     }
     let variance = match noise {
-        Noise::Assumed | Noise::Shared => 0.0,
+        Noise::Assumed | Noise::Shared | Noise::Unknown { .. } => 0.0,
         Noise::Given { day_sd, .. } => day_sd * day_sd,
         Noise::Measured(seen) => seen.day_variance,
     };
@@ -411,13 +411,10 @@ pub(super) fn phis(noise: &Noise, segment: Segment, rate: f64) -> Result<(f64, f
                 Err("the dispersion φ must be a number from 1 up".into())
             }
         }
+        Noise::Unknown { blocks } => Err(unknown_noise(*blocks)),
         Noise::Measured(seen) => {
             if seen.blocks < super::MIN_BLOCKS || !super::is_count(seen.c2) {
-                return Err(format!(
-                    "the noise of this metric is unknown: {} of {} ten-minute blocks of history",
-                    seen.blocks,
-                    super::MIN_BLOCKS
-                ));
+                return Err(unknown_noise(seen.blocks));
             }
             let per_minute = |counts: Counts| {
                 let minutes = counts.minutes.filter(|m| *m > 0.0);
@@ -427,6 +424,17 @@ pub(super) fn phis(noise: &Noise, segment: Segment, rate: f64) -> Result<(f64, f
             let (new, baseline) = both.ok_or("the span over which was counted is unknown")?;
             Ok((seen.phi(new), seen.phi(baseline)))
         }
+    }
+}
+
+fn unknown_noise(blocks: usize) -> String {
+    let needed = super::MIN_BLOCKS;
+    if blocks < needed {
+        format!(
+            "the noise of this metric is unknown: {blocks} of {needed} ten-minute blocks of history"
+        )
+    } else {
+        "the noise of this metric is unknown: its history has no event, or numbers that are no counts".into()
     }
 }
 

@@ -219,6 +219,48 @@ fn an_undecided_says_what_shows_and_what_is_missing() {
 }
 
 #[test]
+fn an_unmeasured_history_decides_nothing_but_the_slo() {
+    let block = Block {
+        events: 20.0,
+        total: 1000.0,
+    };
+    let mut input = beside(1000.0, 1e5, 1000.0, 1e5);
+    (input.new.minutes, input.baseline.minutes) = (Some(10.0), Some(10.0));
+    for (days, word) in [(4, "undecided"), (5, "pass")] {
+        input.noise = Noise::from_history(&vec![vec![block; 6]; days]);
+        assert_eq!(judge_counts(&input).verdict.word(), word);
+    }
+    input.noise = Noise::from_history(&vec![vec![block; 6]; 4]);
+    assert_eq!(input.noise, Noise::Unknown { blocks: 24 });
+    assert!(
+        judge_counts(&input)
+            .verdict
+            .why()
+            .unwrap()
+            .contains("24 of 30")
+    );
+    input.noise = Noise::from_history(&vec![
+        vec![
+            Block {
+                events: 0.0,
+                ..block
+            };
+            6
+        ];
+        7
+    ]);
+    assert!(
+        judge_counts(&input)
+            .verdict
+            .why()
+            .unwrap()
+            .contains("no event")
+    );
+    (input.new.events, input.baseline.events, input.slo) = (3.0, 0.0, Some(0.01));
+    assert_eq!(word(&input), "pass");
+}
+
+#[test]
 fn noise_is_shared_beside_a_concurrent_group_alone() {
     let mut shared = beside(1000.0, 1e5, 1000.0, 1e5);
     shared.noise = Noise::Shared;

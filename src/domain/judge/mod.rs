@@ -128,6 +128,25 @@ pub enum Noise {
     },
     /// Measured from history.
     Measured(Dispersion),
+    /// The history is too short or unusable: no ratio is judged. Where the baseline has fewer than ten events the SLO still
+    /// stands in, and absolute limits of triggers apply as if Poisson, so that a new service is not left unguarded.
+    Unknown {
+        /// Blocks of history with traffic.
+        blocks: usize,
+    },
+}
+
+impl Noise {
+    /// The noise of a history given day by day in ten-minute blocks (see [`measure`]).
+    #[must_use]
+    pub fn from_history(days: &[Vec<Block>]) -> Self {
+        measure(days).map_or_else(
+            |_| Self::Unknown {
+                blocks: days.iter().flatten().filter(|b| b.total > 0.0).count(),
+            },
+            Self::Measured,
+        )
+    }
 }
 
 /// The ratio new/baseline: bounds that hold at any number of looks. An absent bound is one that the data do not show yet
