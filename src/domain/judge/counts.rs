@@ -4,15 +4,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::evidence::{self, Evidence, Scaled, Stratum};
+use super::noise::{day, phis};
 use super::tail::{poisson_lower, poisson_upper};
 use super::{
     BaselineKind, Direction, EVIDENCE_NEEDED, Judgement, MIN_BASELINE_EVENTS, MIN_DAYS,
-    MIN_FAIL_EVENTS, MIN_PASS_MINUTES, Noise, day_term, finite, power, times, whole,
+    MIN_FAIL_EVENTS, MIN_PASS_MINUTES, Noise, finite, power, times, whole,
 };
 use crate::domain::verdict::Verdict;
 
 /// Counts beyond this are refused: above it a float no longer holds every whole number.
-const LARGEST: f64 = 1e15;
+pub(super) const LARGEST: f64 = 1e15;
 /// Level of the one-sided bound that is compared with the SLO.
 const SLO_LEVEL: f64 = 0.98;
 
@@ -374,68 +375,6 @@ fn strata(input: &CountsInput, totals: Totals) -> Result<Vec<Stratum>, String> {
         return Err("no weight has traffic in both groups".into());
     }
     Ok(strata)
-}
-
-/// D: the day term, for a seven-day baseline alone. Refuses a noise that this baseline cannot share.
-pub(super) fn day(kind: BaselineKind, noise: &Noise) -> Result<f64, String> {
-    if *noise == Noise::Shared && kind != BaselineKind::Concurrent {
-        return Err("noise = \"shared\" needs a concurrent baseline".into());
-    }
-    if kind != BaselineKind::SevenDays {
-        return Ok(0.0);
-    }
-    let variance = match noise {
-        Noise::Assumed | Noise::Shared | Noise::Unknown { .. } => 0.0,
-        Noise::Given { day_sd, .. } => day_sd * day_sd,
-        Noise::Measured(seen) => seen.day_variance,
-    };
-    if !super::is_count(variance) {
-        return Err("the noise between days is not a number".into());
-    }
-    Ok(day_term(variance))
-}
-
-/// φ1 and φ0 of a segment, at the baseline's `rate` (events per request).
-pub(super) fn phis(noise: &Noise, segment: Segment, rate: f64) -> Result<(f64, f64), String> {
-    match noise {
-        Noise::Assumed | Noise::Shared => Ok((1.0, 1.0)),
-        Noise::Given {
-            phi_new,
-            phi_baseline,
-            ..
-        } => {
-            let valid = |phi: f64| (1.0..=LARGEST).contains(&phi);
-            if valid(*phi_new) && valid(*phi_baseline) {
-                Ok((*phi_new, *phi_baseline))
-            } else {
-                Err("the dispersion φ must be a number from 1 up".into())
-            }
-        }
-        Noise::Unknown { blocks } => Err(unknown_noise(*blocks)),
-        Noise::Measured(seen) => {
-            if seen.blocks < super::MIN_BLOCKS || !super::is_count(seen.c2) {
-                return Err(unknown_noise(seen.blocks));
-            }
-            let per_minute = |counts: Counts| {
-                let minutes = counts.minutes.filter(|m| *m > 0.0);
-                minutes.map(|m| rate * counts.total / m)
-            };
-            let both = per_minute(segment.new).zip(per_minute(segment.baseline));
-            let (new, baseline) = both.ok_or("the span over which was counted is unknown")?;
-            Ok((seen.phi(new), seen.phi(baseline)))
-        }
-    }
-}
-
-fn unknown_noise(blocks: usize) -> String {
-    let needed = super::MIN_BLOCKS;
-    if blocks < needed {
-        format!(
-            "the noise of this metric is unknown: {blocks} of {needed} ten-minute blocks of history"
-        )
-    } else {
-        "the noise of this metric is unknown: its history has no event, or numbers that are no counts".into()
-    }
 }
 
 fn pass_refused(input: &CountsInput, totals: Totals) -> Option<String> {

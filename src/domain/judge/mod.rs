@@ -28,6 +28,7 @@ mod counts_tests;
 mod dispersion;
 mod evidence;
 mod gate;
+mod noise;
 mod power;
 mod rank;
 mod series;
@@ -46,6 +47,7 @@ pub use counts::{Counts, CountsInput, Elapsed, Segment, decide_counts, judge_cou
 pub use dispersion::{BLOCK_MINUTES, Block, Dispersion, MIN_BLOCKS, day_term, measure};
 pub use evidence::Evidence;
 pub use gate::{GateMetric, combine_gate, latch};
+pub use noise::Noise;
 pub use power::{FailNeed, GatePlan, Power, forecast};
 pub use rank::{RankTest, Shift, hodges_lehmann, mann_whitney};
 pub use series::{SeriesFigures, SeriesInput, judge_series, level_at_look};
@@ -109,46 +111,6 @@ impl BaselineKind {
             Self::Hour => "hour",
             Self::SevenDays => "7d",
         }
-    }
-}
-
-/// How the counts' noise beyond Poisson is known.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "noise", rename_all = "snake_case")]
-pub enum Noise {
-    /// Nothing is known; φ = 1 and D = 0 are assumed, and the judgement says so.
-    Assumed,
-    /// A concurrent group that shares the noise (`noise = "shared"`): φ = 1.
-    Shared,
-    /// φ of each group given by hand (≥ 1), and the relative standard deviation between days.
-    Given {
-        /// φ of the new version's counts.
-        phi_new: f64,
-        /// φ of the baseline's counts.
-        phi_baseline: f64,
-        /// Relative standard deviation between days (0.15 = 15 %); used with a seven-day baseline.
-        day_sd: f64,
-    },
-    /// Measured from history.
-    Measured(Dispersion),
-    /// The history is too short or unusable: no ratio is judged. Where the baseline has fewer than ten events the SLO still
-    /// stands in, and absolute limits of triggers apply as if Poisson, so that a new service is not left unguarded.
-    Unknown {
-        /// Blocks of history with traffic.
-        blocks: usize,
-    },
-}
-
-impl Noise {
-    /// The noise of a history given day by day in ten-minute blocks (see [`measure`]).
-    #[must_use]
-    pub fn from_history(days: &[Vec<Block>]) -> Self {
-        measure(days).map_or_else(
-            |_| Self::Unknown {
-                blocks: days.iter().flatten().filter(|b| b.total > 0.0).count(),
-            },
-            Self::Measured,
-        )
     }
 }
 

@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::counts::{Counts, CountsInput, Elapsed, Segment, day, phis, valid_tolerance};
+use super::counts::{Counts, CountsInput, Elapsed, Segment, valid_tolerance};
 use super::evidence::{self, Scaled, Stratum};
+use super::noise::{day, phis};
 use super::{
     BaselineKind, Direction, EVIDENCE_NEEDED, MIN_BASELINE_EVENTS, MIN_FAIL_EVENTS,
     MIN_PASS_MINUTES, Noise, finite, times,

@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::counts::{Counts, Segment, day, phis};
+use super::counts::{Counts, Segment};
+use super::noise::{day, phis};
 use super::{BaselineKind, MIN_BASELINE_EVENTS, MIN_DAYS, Noise, finite, is_count, times, whole};
 
 /// Evidence (natural logarithm of the likelihood ratio) that a breach needs.
