@@ -195,7 +195,8 @@ mod tests {
         for (new, baseline, word, code) in [
             ("900/100000", "1000/100000", "pass", 0),
             ("400/10000", "1000/100000", "fail", 1),
-            ("31/4100", "12/4800", "undecided", 2),
+            ("31/4100", "12/4800", "fail", 1),
+            ("20/4100", "12/4800", "undecided", 2),
         ] {
             let answer = answer_ratio(&ratio(new, baseline));
             assert_eq!(

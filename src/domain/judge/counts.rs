@@ -4,15 +4,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::evidence::{self, Evidence, Scaled, Stratum};
+use super::noise::{day, phis};
 use super::tail::{poisson_lower, poisson_upper};
 use super::{
     BaselineKind, Direction, EVIDENCE_NEEDED, Judgement, MIN_BASELINE_EVENTS, MIN_DAYS,
-    MIN_FAIL_EVENTS, MIN_PASS_MINUTES, Noise, day_term, finite, power, times, whole,
+    MIN_FAIL_EVENTS, MIN_PASS_MINUTES, Noise, finite, power, times, whole,
 };
 use crate::domain::verdict::Verdict;
 
 /// Counts beyond this are refused: above it a float no longer holds every whole number.
-const LARGEST: f64 = 1e15;
+pub(super) const LARGEST: f64 = 1e15;
 /// Level of the one-sided bound that is compared with the SLO.
 const SLO_LEVEL: f64 = 0.98;
 
@@ -178,18 +179,27 @@ pub fn judge_counts(input: &CountsInput) -> Judgement {
     judgement.notes = found.notes;
     judgement.evidence = found.evidence;
     if found.strata.is_empty() {
+        judgement.estimate = found.totals.and_then(plain_ratio);
         return judgement;
     }
     judgement.estimate = evidence::estimate(&found.strata);
     judgement.interval = evidence::interval(&found.strata, input.direction, input.concurrent());
     judgement.smallest_visible = power::smallest_visible(&found.strata, input);
     judgement.power = power::power(&found.strata, input);
+    let beyond = judgement.estimate.is_some_and(|seen| sides(input, seen).0);
     if let Verdict::Undecided { why, .. } = &mut judgement.verdict
-        && let Some(hint) = power::hint(judgement.power.as_ref(), judgement.smallest_visible)
+        && let Some(hint) =
+            power::hint(judgement.power.as_ref(), judgement.smallest_visible, beyond)
     {
         why.push_str(&hint);
     }
     judgement
+}
+
+/// The ratio of all counts, shown where nothing is judged.
+fn plain_ratio(totals: Totals) -> Option<f64> {
+    let rate = |counts: Counts| counts.events / counts.total;
+    finite(rate(totals.new) / rate(totals.baseline))
 }
 
 /// The verdict alone, without interval and forecast: the same rule at a tenth of the cost, for simulations and backtests.
@@ -367,57 +377,6 @@ fn strata(input: &CountsInput, totals: Totals) -> Result<Vec<Stratum>, String> {
     Ok(strata)
 }
 
-/// D: the day term, for a seven-day baseline alone.
-pub(super) fn day(kind: BaselineKind, noise: &Noise) -> Result<f64, String> {
-    if kind != BaselineKind::SevenDays {
-        return Ok(0.0);
-    }
-    let variance = match noise {
-        Noise::Assumed | Noise::Shared => 0.0,
-        Noise::Given { day_sd, .. } => day_sd * day_sd,
-        Noise::Measured(seen) => seen.day_variance,
-    };
-    if !super::is_count(variance) {
-        return Err("the noise between days is not a number".into());
-    }
-    Ok(day_term(variance))
-}
-
-/// φ1 and φ0 of a segment, at the baseline's `rate` (events per request).
-pub(super) fn phis(noise: &Noise, segment: Segment, rate: f64) -> Result<(f64, f64), String> {
-    match noise {
-        Noise::Assumed | Noise::Shared => Ok((1.0, 1.0)),
-        Noise::Given {
-            phi_new,
-            phi_baseline,
-            ..
-        } => {
-            let valid = |phi: f64| (1.0..=LARGEST).contains(&phi);
-            if valid(*phi_new) && valid(*phi_baseline) {
-                Ok((*phi_new, *phi_baseline))
-            } else {
-                Err("the dispersion φ must be a number from 1 up".into())
-            }
-        }
-        Noise::Measured(seen) => {
-            if seen.blocks < super::MIN_BLOCKS || !super::is_count(seen.c2) {
-                return Err(format!(
-                    "the noise of this metric is unknown: {} of {} ten-minute blocks of history",
-                    seen.blocks,
-                    super::MIN_BLOCKS
-                ));
-            }
-            let per_minute = |counts: Counts| {
-                let minutes = counts.minutes.filter(|m| *m > 0.0);
-                minutes.map(|m| rate * counts.total / m)
-            };
-            let both = per_minute(segment.new).zip(per_minute(segment.baseline));
-            let (new, baseline) = both.ok_or("the span over which was counted is unknown")?;
-            Ok((seen.phi(new), seen.phi(baseline)))
-        }
-    }
-}
-
 fn pass_refused(input: &CountsInput, totals: Totals) -> Option<String> {
     if let Some(why) = &input.pass_barred {
         return Some(why.clone());
@@ -433,6 +392,16 @@ fn pass_refused(input: &CountsInput, totals: Totals) -> Option<String> {
         Elapsed::Minutes(m) if m >= MIN_PASS_MINUTES => None,
         Elapsed::Minutes(_) => Some("good so far; nothing passes before minute 5".into()),
     }
+}
+
+/// Whether an estimate lies beyond the tolerance, and whether it lies within; neither on its very edge.
+fn sides(input: &CountsInput, estimate: f64) -> (bool, bool) {
+    let worse = match input.direction {
+        Direction::LowerIsBetter => estimate,
+        // No event at all of a good thing is as bad as it gets.
+        Direction::HigherIsBetter => 1.0 / estimate,
+    };
+    (worse > input.tolerance, worse < input.tolerance)
 }
 
 fn weigh(input: &CountsInput, totals: Totals, strata: &[Stratum]) -> (Verdict, Option<Evidence>) {
@@ -456,16 +425,10 @@ fn weigh(input: &CountsInput, totals: Totals, strata: &[Stratum]) -> (Verdict, O
         ln_pass_needed: EVIDENCE_NEEDED.ln(),
     };
     let expected: f64 = strata.iter().map(Stratum::expected).sum();
-    let (beyond, within, events) = match input.direction {
-        Direction::LowerIsBetter => (
-            estimate > input.tolerance,
-            estimate < input.tolerance,
-            totals.new.events,
-        ),
-        Direction::HigherIsBetter => {
-            let limit = 1.0 / input.tolerance;
-            (estimate < limit, estimate > limit, expected)
-        }
+    let (beyond, within) = sides(input, estimate);
+    let events = match input.direction {
+        Direction::LowerIsBetter => totals.new.events,
+        Direction::HigherIsBetter => expected,
     };
     let verdict = if ln_fail >= evidence.ln_fail_needed && beyond && events >= MIN_FAIL_EVENTS {
         Verdict::Fail

@@ -219,6 +219,111 @@ fn an_undecided_says_what_shows_and_what_is_missing() {
 }
 
 #[test]
+fn an_unmeasured_history_decides_nothing_but_the_slo() {
+    let block = Block {
+        events: 20.0,
+        total: 1000.0,
+    };
+    let mut input = beside(1000.0, 1e5, 1000.0, 1e5);
+    (input.new.minutes, input.baseline.minutes) = (Some(10.0), Some(10.0));
+    for (days, word) in [(4, "undecided"), (5, "pass")] {
+        input.noise = Noise::from_history(&vec![vec![block; 6]; days]);
+        assert_eq!(judge_counts(&input).verdict.word(), word);
+    }
+    input.noise = Noise::from_history(&vec![vec![block; 6]; 4]);
+    assert_eq!(input.noise, Noise::Unknown { blocks: 24 });
+    assert!(
+        judge_counts(&input)
+            .verdict
+            .why()
+            .unwrap()
+            .contains("24 of 30")
+    );
+    input.noise = Noise::from_history(&vec![
+        vec![
+            Block {
+                events: 0.0,
+                ..block
+            };
+            6
+        ];
+        7
+    ]);
+    assert!(
+        judge_counts(&input)
+            .verdict
+            .why()
+            .unwrap()
+            .contains("no event")
+    );
+    (input.new.events, input.baseline.events, input.slo) = (3.0, 0.0, Some(0.01));
+    assert_eq!(word(&input), "pass");
+}
+
+#[test]
+fn noise_is_shared_beside_a_concurrent_group_alone() {
+    let mut shared = beside(1000.0, 1e5, 1000.0, 1e5);
+    shared.noise = Noise::Shared;
+    let judged = judge_counts(&shared);
+    assert_eq!(judged.verdict, Verdict::Pass);
+    assert!(judged.notes.is_empty());
+    shared.kind = BaselineKind::Hour;
+    assert!(
+        judge_counts(&shared)
+            .verdict
+            .why()
+            .unwrap()
+            .contains("concurrent")
+    );
+}
+
+#[test]
+fn before_the_present_weight_has_traffic_no_time_is_promised() {
+    let mut canary = beside(0.0, 0.0, 0.0, 0.0);
+    canary.new.minutes = Some(0.1);
+    canary.earlier = vec![Segment {
+        new: Counts::new(10.0, 1000.0).over(4.0),
+        baseline: Counts::new(90.0, 9000.0).over(4.0),
+    }];
+    let power = judge_counts(&canary).power.unwrap();
+    assert_eq!((power.per_minute, power.pass_minutes), (None, None));
+    assert!(power.pass_events.is_some());
+}
+
+#[test]
+fn a_judgement_is_the_same_after_json_and_has_a_schema() {
+    let mut input = beside(31.0, 4100.0, 40.0, 4800.0);
+    input.noise = Noise::Measured(Dispersion {
+        c2: 0.01,
+        day_variance: 0.0,
+        mean: 9.0,
+        blocks: 42,
+        days: 7,
+    });
+    (input.new.minutes, input.baseline.minutes) = (Some(5.0), Some(5.0));
+    let judged = judge_counts(&input);
+    assert!(judged.power.as_ref().unwrap().pass_minutes.is_some());
+    let text = serde_json::to_string(&judged).unwrap();
+    let back: Judgement = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        (back.verdict, back.n, back.notes),
+        (judged.verdict, judged.n, judged.notes)
+    );
+    let asked: CountsInput = serde_json::from_str(&serde_json::to_string(&input).unwrap()).unwrap();
+    assert_eq!(asked, input);
+    let schema = serde_json::to_string(&schemars::schema_for!(Judgement)).unwrap();
+    for word in [
+        "undecided",
+        "not_run",
+        "higher-is-better",
+        "7d",
+        "smallest_visible",
+    ] {
+        assert!(schema.contains(word), "{word}");
+    }
+}
+
+#[test]
 fn more_events_than_requests_never_pass() {
     assert_eq!(word(&beside(1000.0, 1e5, 2e5, 1e5)), "undecided");
     assert_eq!(word(&beside(2e5, 1e5, 1000.0, 1e5)), "fail");

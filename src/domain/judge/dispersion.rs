@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn quieter_than_poisson_counts_as_poisson() {
-        let seen = measure(&days(&[&[100.0; 10]; 3])).unwrap();
+        let seen = measure(&days(&[[100.0; 10].as_slice(); 3])).unwrap();
         assert_eq!(seen.c2, 0.0);
         assert_eq!(seen.phi(1000.0), 1.0);
     }

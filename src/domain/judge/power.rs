@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::counts::{Counts, CountsInput, Elapsed, Segment, day, phis, valid_tolerance};
+use super::counts::{Counts, CountsInput, Elapsed, Segment, valid_tolerance};
 use super::evidence::{self, Scaled, Stratum};
+use super::noise::{day, phis};
 use super::{
     BaselineKind, Direction, EVIDENCE_NEEDED, MIN_BASELINE_EVENTS, MIN_FAIL_EVENTS,
     MIN_PASS_MINUTES, Noise, finite, times,
@@ -133,7 +134,9 @@ fn oriented(ratio: f64, direction: Direction) -> f64 {
 pub(super) fn power(strata: &[Stratum], input: &CountsInput) -> Option<Power> {
     let now = strata.last()?;
     let expected = finite(strata.iter().map(Stratum::expected).sum())?;
-    let minutes = input.new.minutes.filter(|m| *m > 0.0);
+    // The present weight's traffic tells the rate; before it has any, the rate is unknown.
+    let present = input.new.total > 0.0 && input.baseline.total > 0.0;
+    let minutes = input.new.minutes.filter(|m| *m > 0.0 && present);
     let per_minute = minutes
         .and_then(|m| finite(now.expected() / m))
         .filter(|r| *r > 0.0);
@@ -169,14 +172,16 @@ pub(super) fn power(strata: &[Stratum], input: &CountsInput) -> Option<Power> {
     })
 }
 
-/// The end of an undecided sentence: what would show, what is needed.
-pub(super) fn hint(power: Option<&Power>, smallest: Option<f64>) -> Option<String> {
+/// The end of an undecided sentence: what would show, and what a Pass needs; the latter not where the estimate already lies
+/// `beyond` the tolerance, so that nobody waits for a Pass that the data speak against.
+pub(super) fn hint(power: Option<&Power>, smallest: Option<f64>, beyond: bool) -> Option<String> {
     let power = power?;
     let shows = smallest.map_or_else(
         || "; no regression would show by now".into(),
         |r| format!("; {} would show by now", times(r)),
     );
     let needs = match (power.decidable, power.pass_events) {
+        (true, Some(_)) if beyond => String::new(),
         (true, Some(events)) if events > power.expected => {
             let left = events - power.expected;
             let time = power

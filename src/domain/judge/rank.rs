@@ -119,7 +119,8 @@ fn distribution(m: usize, n: usize) -> Vec<f64> {
 #[must_use]
 pub fn hodges_lehmann(new: &[f64], baseline: &[f64], alpha: f64) -> Option<Shift> {
     let pairs = new.len().checked_mul(baseline.len())?;
-    if !usable(new) || !usable(baseline) || pairs > MOST_PAIRS || !(alpha > 0.0 && alpha < 1.0) {
+    let level = alpha > 0.0 && alpha < 1.0;
+    if !(usable(new) && usable(baseline) && pairs <= MOST_PAIRS && level) {
         return None;
     }
     let mut differences: Vec<f64> = Vec::with_capacity(pairs);

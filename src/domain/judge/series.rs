@@ -112,13 +112,16 @@ pub fn judge_series(input: &SeriesInput) -> Judgement {
     };
     let mut judgement =
         Judgement::empty(verdict, n, 1.0 + input.margin, input.direction, input.kind);
-    let relative = |shift: f64| super::finite(1.0 + shift / figures.baseline_median);
-    judgement.estimate = relative(figures.shift.estimate);
-    judgement.interval = Interval {
-        lower: figures.shift.lower.and_then(relative),
-        upper: figures.shift.upper.and_then(relative),
+    // Shifts become ratios, so that a series and counts read alike.
+    let relative = |shift: Option<f64>| {
+        shift.and_then(|shift| super::finite(1.0 + shift / figures.baseline_median))
     };
-    judgement.smallest_visible = smallest_visible(input, &figures).and_then(relative);
+    judgement.estimate = relative(Some(figures.shift.estimate));
+    judgement.interval = Interval {
+        lower: relative(figures.shift.lower),
+        upper: relative(figures.shift.upper),
+    };
+    judgement.smallest_visible = relative(smallest_visible(input, &figures));
     judgement.p_value = Some(figures.test.p_value);
     judgement.series = Some(figures);
     judgement

@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::counts::{Counts, Segment, day, phis};
+use super::counts::{Counts, Segment};
+use super::noise::{day, phis};
 use super::{BaselineKind, MIN_BASELINE_EVENTS, MIN_DAYS, Noise, finite, is_count, times, whole};
 
 /// Evidence (natural logarithm of the likelihood ratio) that a breach needs.
@@ -154,7 +155,10 @@ fn reference(input: &PollInput, limit: f64) -> Result<Reference, String> {
                 new: window,
                 baseline: window,
             };
-            let (phi, _) = phis(&input.noise, at, limit)?;
+            let (phi, _) = match input.noise {
+                Noise::Unknown { .. } => (1.0, 1.0),
+                known => phis(&known, at, limit)?,
+            };
             Reference {
                 m: window.total * limit / phi,
                 a: f64::INFINITY,
@@ -317,6 +321,8 @@ mod tests {
         let wanted = 100.0 * 2.0_f64.ln() - 100.0 + 50.0;
         assert!((seen.evidence.unwrap() - wanted).abs() < 1e-9);
         assert_eq!(seen.state, PollState::Breached);
+        p.noise = Noise::Unknown { blocks: 0 };
+        assert_eq!(judge_poll(&p).state, PollState::Breached);
         p.window.events = 5.0;
         let below = judge_poll(&p);
         assert_eq!((below.state, below.evidence), (PollState::Clear, Some(0.0)));
@@ -332,12 +338,15 @@ mod tests {
         (week.kind, week.days) = (BaselineKind::SevenDays, Some(2));
         let mut none = poll(500.0, 5000.0);
         none.baseline = None;
+        let mut noise = poll(500.0, 5000.0);
+        noise.noise = Noise::Unknown { blocks: 40 };
         let mut limit = poll(500.0, 5000.0);
         limit.limit = Limit::Value(f64::NAN);
         for input in [
             few,
             week,
             none,
+            noise,
             limit,
             poll(0.0, 0.0),
             poll(f64::NAN, 10.0),
