@@ -1,1 +1,3 @@
 //! How the outside is read and acted upon: connector format and engine, HTTP rules, native drivers.
+
+pub mod ics;
