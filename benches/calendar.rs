@@ -16,9 +16,7 @@ fn book() -> RuleBook {
         Tz::Australia__Sydney,
         Tz::Australia__Lord_Howe,
     ];
-    let rule = |n: usize| {
-        json!({ "name": format!("rule {n}"), "schedule": schedule(n), "timezone": zones.get(n % 4).map(|z| z.name()) })
-    };
+    let rule = |n: usize| json!({ "name": format!("rule {n}"), "schedule": schedule(n), "timezone": zones.get(n % 4).map(|z| z.name()) });
     let windows: Vec<Value> = (0..1_000).map(rule).collect();
     let freezes: Vec<Value> = (1_000..2_000).map(rule).collect();
     serde_json::from_value(json!({ "windows": windows, "freezes": freezes }))
@@ -36,7 +34,9 @@ fn schedule(n: usize) -> Value {
             "kind": "rrule", "start": format!("2026-01-{day:02}T{hour:02}:00"), "length": "10m",
             "rules": ["FREQ=MONTHLY"],
         }),
-        1_500..1_800 => json!({ "kind": "cron", "cron": format!("{} {hour} * * 5", n % 60), "length": "5m" }),
+        1_500..1_800 => {
+            json!({ "kind": "cron", "cron": format!("{} {hour} * * 5", n % 60), "length": "5m" })
+        }
         _ => json!({
             "kind": "once", "start": format!("{year}-12-{day:02}"), "end": format!("{year}-12-{:02}", day + 1),
         }),
@@ -47,8 +47,13 @@ fn calendar(c: &mut Criterion) {
     let from = Utc.timestamp_nanos(1_767_225_600_000_000_000); // 2026-01-01
     let to = from + Duration::days(3_653);
     let book = book();
-    assert!(book.windows.iter().all(|w| matches!(w.schedule, Schedule::Weekly { .. })));
-    let compile = || Compiled::new(book.clone(), from, to).unwrap_or_else(|e| unreachable!("{e:?}"));
+    assert!(
+        book.windows
+            .iter()
+            .all(|w| matches!(w.schedule, Schedule::Weekly { .. }))
+    );
+    let compile =
+        || Compiled::new(book.clone(), from, to).unwrap_or_else(|e| unreachable!("{e:?}"));
     let rules = compile();
     let timeline = rules.timeline(&Target::default(), &[]);
     let mut minute = 0_i64;
@@ -60,11 +65,15 @@ fn calendar(c: &mut Criterion) {
         });
     });
     c.bench_function("2,000 rules: strip of a month", |b| {
-        b.iter(|| black_box(timeline.strip(from + Duration::days(900), from + Duration::days(931))));
+        b.iter(|| {
+            black_box(timeline.strip(from + Duration::days(900), from + Duration::days(931)))
+        });
     });
     let mut slow = c.benchmark_group("once per policy");
     slow.sample_size(10);
-    slow.bench_function("compile 2,000 rules over 10 years", |b| b.iter(|| black_box(compile())));
+    slow.bench_function("compile 2,000 rules over 10 years", |b| {
+        b.iter(|| black_box(compile()))
+    });
     slow.bench_function("timeline of one target", |b| {
         b.iter(|| black_box(rules.timeline(&Target::default(), &[])));
     });
