@@ -1,3 +1,4 @@
 //! How the outside is read and acted upon: connector format and engine, HTTP rules, native drivers.
 
 pub mod driver;
+pub mod ics;

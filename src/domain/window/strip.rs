@@ -60,18 +60,33 @@ impl Timeline<'_> {
             return Vec::new();
         }
         let horizon = (floor(self.rules.from), floor(self.rules.to));
-        let mut segments = Vec::new();
+        let (mut segments, none) = (Vec::new(), BTreeSet::new());
         let (low, high) = (
             from.clamp(horizon.0, horizon.1),
             to.clamp(horizon.0, horizon.1),
         );
         if low >= high {
-            self.push(&mut segments, (from, to), SegmentKind::Unknown, &[], &[]);
+            self.push(
+                &mut segments,
+                (from, to),
+                SegmentKind::Unknown,
+                [&none, &none],
+            );
             return segments;
         }
-        self.push(&mut segments, (from, low), SegmentKind::Unknown, &[], &[]);
+        self.push(
+            &mut segments,
+            (from, low),
+            SegmentKind::Unknown,
+            [&none, &none],
+        );
         self.sweep(&mut segments, low, high);
-        self.push(&mut segments, (high, to), SegmentKind::Unknown, &[], &[]);
+        self.push(
+            &mut segments,
+            (high, to),
+            SegmentKind::Unknown,
+            [&none, &none],
+        );
         segments
     }
 
@@ -123,8 +138,6 @@ impl Timeline<'_> {
         span: (Sec, Sec),
         [windows, freezes]: &[BTreeSet<usize>; 2],
     ) {
-        let freezes: Vec<usize> = freezes.iter().copied().collect();
-        let windows: Vec<usize> = windows.iter().copied().collect();
         let kind = if !freezes.is_empty() {
             SegmentKind::Freeze
         } else if self.windows.is_empty() || !windows.is_empty() {
@@ -132,7 +145,7 @@ impl Timeline<'_> {
         } else {
             SegmentKind::Closed
         };
-        self.push(segments, span, kind, &windows, &freezes);
+        self.push(segments, span, kind, [windows, freezes]);
     }
 
     /// Adds a segment, or lengthens the last one where nothing but time changed.
@@ -141,8 +154,7 @@ impl Timeline<'_> {
         segments: &mut Vec<Segment>,
         span: (Sec, Sec),
         kind: SegmentKind,
-        windows: &[usize],
-        freezes: &[usize],
+        [windows, freezes]: [&BTreeSet<usize>; 2],
     ) {
         let (Some(start), Some(end)) = (instant(span.0), instant(span.1)) else {
             return;
@@ -157,23 +169,20 @@ impl Timeline<'_> {
             SegmentKind::Unknown
         };
         let book = self.rules.book();
-        let mut names = unread;
-        names.extend(
-            freezes
-                .iter()
-                .filter_map(|i| book.freezes.get(*i))
-                .map(|f| f.name.clone()),
-        );
-        if freezes.is_empty() {
-            names.extend(
-                windows
-                    .iter()
-                    .filter_map(|i| book.windows.get(*i))
-                    .map(|w| w.name.clone()),
-            );
-        }
-        let more = names.len().saturating_sub(MAX_NAMES);
-        names.truncate(MAX_NAMES);
+        let shown = if freezes.is_empty() { windows } else { freezes };
+        let more = (unread.len() + shown.len()).saturating_sub(MAX_NAMES);
+        let name = |index: &usize| {
+            if freezes.is_empty() {
+                book.windows.get(*index).map(|w| w.name.clone())
+            } else {
+                book.freezes.get(*index).map(|f| f.name.clone())
+            }
+        };
+        let names: Vec<String> = unread
+            .into_iter()
+            .chain(shown.iter().filter_map(name))
+            .take(MAX_NAMES)
+            .collect();
         match segments.last_mut() {
             Some(last)
                 if last.kind == kind

@@ -145,6 +145,33 @@ fn edges_are_half_open() {
 }
 
 #[test]
+fn intervals_of_a_rule_that_touch_are_one() {
+    let mut nightly = freeze("all day, every day", "2026-12-01", None);
+    nightly.schedule = Schedule::Cron {
+        cron: "0 0 * * *".into(),
+        length: "24h".parse().unwrap(),
+    };
+    nightly.timezone = Tz::UTC;
+    let rules = compiled(vec![], vec![nightly]);
+    let hold = rules
+        .timeline(&production(), &[])
+        .state_at(utc("2026-06-01T12:00:00Z"))
+        .state
+        .holds()[0]
+        .clone();
+    assert!(
+        hold.until.unwrap() >= utc("2028-01-01T00:00:00Z"),
+        "{:?}",
+        hold.until
+    );
+    assert!(
+        hold.from.unwrap() <= utc("2026-01-01T00:00:00Z"),
+        "{:?}",
+        hold.from
+    );
+}
+
+#[test]
 fn frozen_without_a_known_end_is_a_state_of_its_own() {
     let rules = compiled(vec![], vec![freeze("incident", "2026-11-20T12:00", None)]);
     let timeline = rules.timeline(&production(), &[]);
