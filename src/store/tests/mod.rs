@@ -57,7 +57,7 @@ fn event(n: usize) -> NewEvent {
         actor: "ana".into(),
         known_by: "OS user".into(),
         host: "laptop".into(),
-        release: (n % 2 == 0).then(|| "pay-42".into()),
+        release: n.is_multiple_of(2).then(|| "pay-42".into()),
         kind: "note".into(),
         version: 1,
         body: format!("{{\"n\":{n}}}").into_bytes(),

@@ -59,9 +59,11 @@ pub async fn fill_until_refused(dir: &Path, say: impl Fn(String)) {
             .await
             .unwrap_or_else(|e| panic!("the probe promised this append: {e}"));
         acknowledged += 1;
+        assert!(acknowledged < 1000, "this disk never fills");
     };
     say(format!("probe {acknowledged} {probe}"));
     let append = loop {
+        assert!(acknowledged < 1000, "this disk never fills");
         match store.append(big(1)).await {
             Ok(_) => acknowledged += 1,
             Err(error) => break error,
