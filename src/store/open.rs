@@ -90,7 +90,8 @@ pub(super) async fn open_to_read(file: &Path) -> Result<Store, StoreError> {
     let mut how = options(file).read_only(true);
     let mut reader = match connect(file, &how).await {
         Ok(reader) => reader,
-        // A folder that cannot be written has no room for the log's index. With no log there is nothing to miss.
+        // A folder that cannot be written has no room for the log's index. With no log there is nothing to miss; what
+        // somebody else writes afterwards is seen by the next start only.
         Err(StoreError::ReadOnly { .. }) if no_log(file) => {
             how = how.immutable(true);
             connect(file, &how).await?

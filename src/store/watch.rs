@@ -17,8 +17,8 @@ pub struct Changed {
     pub journal: bool,
 }
 
-/// Looks whether any connection, of this process or another, committed something. A look that finds nothing costs a few
-/// microseconds of shared memory, so it may be done several times a second.
+/// Looks whether any connection, of this process or another, committed something. A look that finds nothing reads
+/// shared memory and takes well under a millisecond, so it may be done several times a second.
 pub struct Watcher {
     store: Store,
     connection: SqliteConnection,
