@@ -771,6 +771,7 @@ impl Refusal {
 /// May an action be taken now?
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[allow(clippy::large_enum_variant)] // a few dozen of them, nearly all granted
 pub enum Permission {
     /// Yes, on this basis.
     Granted(Permit),

@@ -188,20 +188,7 @@ impl<'a> Data<'a> {
             days.entry(day).or_default().push(Block { events, total });
         }
         let days: Vec<Vec<Block>> = days.into_values().collect();
-        match judge::measure(&days) {
-            Ok(dispersion) => Noise::Measured(dispersion),
-            Err(_) => Noise::Assumed,
-        }
-    }
-
-    /// Was the noise measured, or shared with a concurrent group?
-    pub fn noise_known(&self, until: i64) -> Result<Noise, String> {
-        match self.noise(until) {
-            Noise::Assumed => Err(
-                "its noise is not known yet: fewer than 30 ten-minute blocks of history".to_owned(),
-            ),
-            known => Ok(known),
-        }
+        Noise::from_history(&days)
     }
 }
 
@@ -338,7 +325,7 @@ fn judge_ratio(
     elapsed: Elapsed,
     critical: u32,
 ) -> Result<Judgement, String> {
-    let noise = data.noise_known(set.deployed)?;
+    let noise = data.noise(set.deployed);
     let mut input = match set.kind {
         BaselineKind::Concurrent => concurrent(data, set)?,
         _ => {

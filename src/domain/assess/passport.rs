@@ -220,9 +220,7 @@ fn changes(view: &View<'_>, rollout: &Rollout<'_>, to: Option<&str>) -> Passport
 
 /// Past the point of no return, and why: declared, or found by a path glob over the commits.
 pub(super) fn no_return(view: &View<'_>, rollout: &Rollout<'_>) -> Option<String> {
-    if rollout.started().is_none() {
-        return None;
-    }
+    rollout.started()?;
     match &rollout.change.reversible {
         Reversible::No => Some(format!(
             "{} {} is declared not reversible",

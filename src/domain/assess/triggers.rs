@@ -172,17 +172,7 @@ fn ratio_poll(
         BaselineKind::Concurrent => data.counts(set.old, from, at),
         _ => data.counts(set.old, set.deployed - 3600, set.deployed),
     };
-    let noise = match data.noise_known(set.deployed) {
-        Ok(noise) => noise,
-        Err(why) => {
-            return Poll {
-                state: PollState::Undecided { why },
-                value: None,
-                limit: None,
-                reach: None,
-            };
-        }
-    };
+    let noise = data.noise(set.deployed);
     let Some(window) = data.counts(set.new, from, at) else {
         return Poll {
             state: PollState::Undecided {

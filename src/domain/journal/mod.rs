@@ -91,6 +91,9 @@ impl PlanState {
     }
 }
 
+/// A rollback that put the old version back: when, and the seconds from request to old version live.
+pub type RollbackDone = (Instant, Option<i64>);
+
 /// A message of a brief.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Briefed {
@@ -208,8 +211,8 @@ pub struct Journal {
     pub healthy: BTreeMap<(String, String), Vec<Healthy>>,
     /// (service, environment) → deployment last journaled.
     pub tracks: BTreeMap<(String, String), Track>,
-    /// (service, environment) → rollbacks done: when, seconds.
-    pub rollbacks: BTreeMap<(String, String), Vec<(Instant, Option<i64>)>>,
+    /// (service, environment) → rollbacks done, oldest first.
+    pub rollbacks: BTreeMap<(String, String), Vec<RollbackDone>>,
     /// Service → lengths of its deployments in seconds, oldest first.
     pub lengths: BTreeMap<String, Vec<i64>>,
     /// Open debts by id.
