@@ -6,6 +6,7 @@
 mod dates;
 pub mod moment;
 pub mod rrule;
+mod text;
 
 use self::moment::{Day, Length, Moment, TimeOfDay};
 use self::rrule::{Budget, MAX_OCCURRENCES, Rrule};
