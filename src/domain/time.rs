@@ -244,6 +244,9 @@ pub fn duration_words(length: Duration) -> String {
     format!("{sign}{words}")
 }
 
+/// The longest length that is read: a hundred years, so that no arithmetic with it leaves the calendar.
+pub const LONGEST: Duration = Duration::days(36_525);
+
 /// Reads a length such as `90s`, `5m`, `1h 30m`, `7d` or `2w` (days are 24 h, weeks 7 days).
 ///
 /// # Errors
@@ -257,7 +260,10 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     }
     let parsed = humantime::parse_duration(trimmed)
         .map_err(|e| format!("\"{trimmed}\" is not a length of time ({e}); write for example \"90s\", \"5m\", \"2h\" or \"7d\""))?;
-    Duration::from_std(parsed).map_err(|_| format!("\"{trimmed}\" is too long"))
+    Duration::from_std(parsed)
+        .ok()
+        .filter(|length| *length <= LONGEST)
+        .ok_or_else(|| format!("\"{trimmed}\" is longer than a hundred years"))
 }
 
 /// Whether a unit in the text is a month or a year (`M`, `month`, `y`, `year`).
@@ -415,6 +421,9 @@ mod tests {
     #[case("5 parsecs", Err(()))]
     #[case("1M", Err(()))]
     #[case("1y", Err(()))]
+    #[case("36525d", Ok(3_155_760_000))]
+    #[case("36526d", Err(()))]
+    #[case("99999999999999999d", Err(()))]
     fn durations_parse_or_say_why(#[case] text: &str, #[case] expected: Result<i64, ()>) {
         assert_eq!(
             parse_duration(text)

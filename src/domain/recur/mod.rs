@@ -6,6 +6,7 @@
 mod dates;
 pub mod moment;
 pub mod rrule;
+mod text;
 
 use self::moment::{Day, Length, Moment, TimeOfDay};
 use self::rrule::{Budget, MAX_OCCURRENCES, Rrule};
@@ -315,6 +316,9 @@ fn cron_spans(
     let mut inclusive = true;
     let both = lean == Lean::Longer && steps_hours(pattern);
     let mut spans = Vec::new();
+    if cron.find_next_occurrence(&at, true).is_err() {
+        return Err(format!("the cron pattern \"{pattern}\" never occurs again"));
+    }
     while let Ok(next) = cron.find_next_occurrence(&at, inclusive) {
         if next >= end {
             break;

@@ -1,7 +1,9 @@
 //! The small values of which schedules are written: a day or a moment, a time of day, a weekday, a length.
 
-use crate::domain::time::{Instant, Resolved, earliest, parse_duration, resolve};
-use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, NaiveTime, Timelike, Utc, Weekday};
+use crate::domain::time::{Instant, LONGEST, Resolved, earliest, parse_duration, resolve};
+use chrono::{
+    DateTime, Datelike, Duration, NaiveDate, NaiveDateTime, NaiveTime, Timelike, Utc, Weekday,
+};
 use chrono_tz::Tz;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -68,6 +70,21 @@ impl FromStr for Moment {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        let moment = Self::read(text)?;
+        // Beyond these years no rule makes sense, and within them no arithmetic can leave the calendar.
+        if (1900..=2999).contains(&moment.local(Tz::UTC).year()) {
+            Ok(moment)
+        } else {
+            Err(format!(
+                "\"{}\" lies outside the years 1900 to 2999",
+                text.trim()
+            ))
+        }
+    }
+}
+
+impl Moment {
+    fn read(text: &str) -> Result<Self, String> {
         let text = text.trim();
         if let Ok(day) = text.parse::<NaiveDate>() {
             return Ok(Self::Day(day));
@@ -192,10 +209,10 @@ impl Day {
 pub struct Length(pub i64);
 
 impl Length {
-    /// As chrono has it; lengths beyond its range are cut to the longest.
+    /// As chrono has it, at most [`LONGEST`].
     #[must_use]
     pub fn duration(self) -> Duration {
-        Duration::try_seconds(self.0).unwrap_or(Duration::MAX)
+        Duration::try_seconds(self.0).map_or(LONGEST, |length| length.min(LONGEST))
     }
 }
 

@@ -314,6 +314,7 @@ fn an_hourly_freeze_has_no_hole_when_the_hour_occurs_twice() {
 #[case("hello", 3_600)]
 #[case("", 3_600)]
 #[case("0 9 * * *", 0)]
+#[case("0 0 30 2 *", 3_600)]
 fn a_cron_pattern_that_is_not_understood_is_an_error(#[case] pattern: &str, #[case] length: i64) {
     let rule = Schedule::Cron {
         cron: pattern.into(),
@@ -447,6 +448,23 @@ fn a_rule_keeps_its_wall_clock_ends_or_its_elapsed_length() {
             "2026-10-28T21:00/2026-10-29T05:00"
         ]
     );
+}
+
+#[rstest]
+#[case("+262142-12-31")]
+#[case("0001-01-01T00:00")]
+#[case("2026-02-29")]
+fn moments_outside_the_calendar_are_errors(#[case] text: &str) {
+    assert!(text.parse::<Moment>().is_err());
+}
+
+#[test]
+fn the_longest_length_does_not_leave_the_calendar() {
+    let rule = Schedule::Cron {
+        cron: "0 0 1 1 *".into(),
+        length: Length(i64::MAX),
+    };
+    assert!(rule.check(Tz::Europe__Berlin).is_ok());
 }
 
 #[test]

@@ -359,6 +359,28 @@ fn a_rule_that_is_not_understood_refuses_the_book() {
 }
 
 #[test]
+fn answers_and_rules_survive_json_and_have_a_schema() {
+    let rules = compiled(
+        vec![window("hours", "mon", "09:00", "16:00")],
+        vec![freeze("quarter end", "2026-12-28", Some("2027-01-04"))],
+    );
+    let now = rules
+        .timeline(&production(), &[])
+        .state_at(utc("2026-12-29T10:00:00Z"));
+    let json = serde_json::to_value(&now).unwrap();
+    assert_eq!(json["state"], "closed");
+    assert_eq!(json["holds"][0]["kind"], "freeze");
+    assert_eq!(serde_json::from_value::<Standing>(json).unwrap(), now);
+    let book = serde_json::to_string(rules.book()).unwrap();
+    assert_eq!(
+        &serde_json::from_str::<RuleBook>(&book).unwrap(),
+        rules.book()
+    );
+    assert!(schemars::schema_for!(Standing).as_object().is_some());
+    assert!(schemars::schema_for!(RuleBook).as_object().is_some());
+}
+
+#[test]
 fn events_become_rules() {
     let event = |summary: &str, start: &str, end: &str, status| CalendarEvent {
         uid: format!("{summary}@x"),
