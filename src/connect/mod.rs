@@ -3,4 +3,7 @@
 pub mod driver;
 #[cfg(test)]
 pub(crate) mod fake;
+pub mod jq;
+pub mod sse;
+pub mod template;
 pub mod transport;
