@@ -3,12 +3,16 @@
 //! [`Connections`] is the door: opened from a policy, it reads, acts, looks up and asks after health by a connection's name.
 
 pub mod auth;
+pub mod compile;
 pub mod context;
 pub mod driver;
+pub mod engine;
 #[cfg(test)]
 pub(crate) mod fake;
 pub mod jq;
+pub mod pages;
 pub mod place;
+pub mod records;
 pub mod registry;
 pub mod secrets;
 pub mod sse;
@@ -67,6 +71,7 @@ impl Connections {
             redactor: Arc::default(),
             clients: Arc::new(Clients::new(options.endpoints.is_some())),
             endpoints: options.endpoints.map(Arc::new),
+            canned: None,
         };
         let mut drivers = BTreeMap::new();
         for (name, connection) in &policy.connections {
@@ -190,19 +195,18 @@ fn open_one(
 fn open_driver(
     connection: &Connection,
     spec: &ConnectorSpec,
-    _source: &Source,
+    source: &Source,
     context: &DriverContext,
 ) -> Result<Box<dyn Driver>, Vec<Diag>> {
     let opened: Result<Box<dyn Driver>, Diag> = match spec.driver {
-        DriverKind::Http
-        | DriverKind::Prometheus
-        | DriverKind::Git
-        | DriverKind::Command
-        | DriverKind::Calendar => Err(context.diag(
-            connection,
-            "connector",
-            format!("this build has no driver for {}", spec.name),
-        )),
+        DriverKind::Http => return engine::open(connection, spec, source, context),
+        DriverKind::Prometheus | DriverKind::Git | DriverKind::Command | DriverKind::Calendar => {
+            Err(context.diag(
+                connection,
+                "connector",
+                format!("this build has no driver for {}", spec.name),
+            ))
+        }
     };
     opened.map_err(|diag| vec![diag])
 }
