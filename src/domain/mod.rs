@@ -3,6 +3,7 @@
 pub mod act;
 pub mod assess;
 pub mod contract;
+pub mod connector;
 pub mod diag;
 pub mod event;
 pub mod journal;
@@ -17,6 +18,7 @@ pub mod rollback;
 pub mod rules;
 pub mod secret;
 pub mod situation;
+pub mod text;
 pub mod time;
 pub mod verdict;
 pub mod window;
