@@ -2,4 +2,5 @@
 
 pub mod clean;
 pub mod driver;
+pub mod process;
 pub mod prometheus;
