@@ -2,5 +2,8 @@
 
 pub mod clean;
 pub mod driver;
+#[cfg(test)]
+pub(crate) mod fake;
 pub mod process;
 pub mod prometheus;
+pub mod transport;

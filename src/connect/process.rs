@@ -463,7 +463,7 @@ mod tests {
         job.program = "surely-no-such-program".into();
         let failure = run(&job, |_| More::Wanted).await.unwrap_err();
         assert_eq!(failure.kind(), std::io::ErrorKind::NotFound);
-        job.program = "/etc/hostname".into();
+        job.program = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml").into();
         assert!(run(&job, |_| More::Wanted).await.is_err());
     }
 }

@@ -7,6 +7,7 @@ pub mod observe;
 pub mod policy;
 pub mod record;
 pub mod secret;
+pub mod text;
 pub mod time;
 pub mod verdict;
 pub mod window;
