@@ -1,6 +1,5 @@
 //! How the outside is read and acted upon: connector format and engine, HTTP rules, native drivers.
 
-pub mod clean;
 pub mod driver;
 #[cfg(test)]
 pub(crate) mod fake;

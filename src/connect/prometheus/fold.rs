@@ -9,7 +9,10 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::sink::{Labels, Sink};
-use crate::connect::clean;
+use crate::domain::text::clean;
+
+/// Longest label or message kept, in columns.
+const LINE: usize = 500;
 
 /// What an answer held.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +23,26 @@ pub struct Folded<S> {
     pub partial: Option<String>,
     /// Newest finite sample of any series, Unix seconds; `None` without one.
     pub newest: Option<i64>,
+}
+
+impl<S: Sink> Folded<S> {
+    /// Takes in a later stretch of the same query.
+    pub fn join(&mut self, later: Self) {
+        for (labels, sink) in later.series {
+            match self.series.get_mut(&labels) {
+                Some(known) => {
+                    known.append(sink);
+                    known.settle();
+                }
+                None => drop(self.series.insert(labels, sink)),
+            }
+        }
+        self.newest = self.newest.max(later.newest);
+        self.partial = match (self.partial.take(), later.partial) {
+            (Some(a), Some(b)) if a != b => Some(clean(&format!("{a}; {b}"), LINE)),
+            (a, b) => a.or(b),
+        };
+    }
 }
 
 /// Why an answer could not be folded.
@@ -41,7 +64,7 @@ pub enum Unfit {
 /// # Errors
 /// [`Unfit::Shape`] for bytes of another shape, [`Unfit::Vendor`] for `status: error`.
 pub fn fold<S: Sink>(bytes: &[u8], empty: &S) -> Result<Folded<S>, Unfit> {
-    let shape = |e: serde_json::Error| Unfit::Shape(clean::line(&e.to_string(), clean::LINE));
+    let shape = |e: serde_json::Error| Unfit::Shape(clean(&e.to_string(), LINE));
     let mut parser = serde_json::Deserializer::from_slice(bytes);
     let envelope = EnvelopeSeed { empty }
         .deserialize(&mut parser)
@@ -94,7 +117,7 @@ impl<S: Sink> Envelope<S> {
         if self.partial {
             notes.insert(0, "the server says that the answer is partial".to_owned());
         }
-        let partial = (!notes.is_empty()).then(|| clean::line(&notes.join("; "), clean::LINE));
+        let partial = (!notes.is_empty()).then(|| clean(&notes.join("; "), LINE));
         Ok(Folded {
             series,
             partial,
@@ -208,7 +231,7 @@ impl Visitor<'_> for Line {
         f.write_str("a text")
     }
     fn visit_str<E>(self, text: &str) -> Result<String, E> {
-        Ok(clean::line(text, clean::LINE))
+        Ok(clean(text, LINE))
     }
     fn visit_unit<E>(self) -> Result<String, E> {
         Ok(String::new())
