@@ -3,6 +3,7 @@
 pub mod driver;
 #[cfg(test)]
 pub(crate) mod fake;
+pub mod git;
 pub mod process;
 pub mod prometheus;
 pub mod transport;
