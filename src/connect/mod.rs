@@ -1,5 +1,6 @@
 //! How the outside is read and acted upon: connector format and engine, HTTP rules, native drivers.
 
+pub mod command;
 pub mod driver;
 #[cfg(test)]
 pub(crate) mod fake;
