@@ -20,13 +20,14 @@ use futures::stream::BoxStream;
 use serde_json::{Value, json};
 
 use self::argv::Template;
+use crate::connect::context::DriverContext;
 use crate::connect::driver::{Driver, Preview, ReadSpan};
-use crate::connect::process::{Done, End, Job, More, environment, locate, run};
+use crate::connect::process::{Done, End, Job, More, beside, environment, locate, run};
 use crate::connect::transport::Redactor;
 use crate::domain::act::{Act, Outcome, Receipt, Verb};
 use crate::domain::diag::Diag;
 use crate::domain::observe::{Answer, Call, Fault, FaultKind};
-use crate::domain::policy::{Connection, Setting};
+use crate::domain::policy::Connection;
 use crate::domain::record::{CheckRun, RecordKind, Records};
 use crate::domain::text::{clean, clean_lines};
 use crate::domain::time::parse_duration;
@@ -46,9 +47,6 @@ const UNSURE: i32 = 75;
 /// Longest time a program may be given.
 const LONGEST: Duration = Duration::from_secs(3600);
 
-/// Settings that are no argv of a read or a verb.
-const OTHERS: [&str; 4] = ["argv", "timeout", "env", "dir"];
-
 /// A program, or one for each read and verb.
 pub struct Command {
     name: String,
@@ -56,55 +54,53 @@ pub struct Command {
     own: BTreeMap<String, Template>,
     timeout: Duration,
     env: Vec<String>,
-    dir: Option<PathBuf>,
+    dir: PathBuf,
     redactor: Arc<Redactor>,
 }
 
 impl Command {
     /// A driver by the connection's settings: `argv` (for every read without its own), one list for each read
-    /// (`deployments`, `check`, …) and verb (`deploy`, `rollback`, …), `find`, `health`, `timeout` (30 s where
-    /// nothing is said), `env` (names that are passed on), `dir`. Nothing is run here.
+    /// (`deployments`, `check`, …) and verb (`deploy`, `rollback`, …), `find`, `health`, `timeout`, `env` (names that are
+    /// passed on), `dir` (where it runs; from the folder of cockpit.toml on). Nothing is run here.
     ///
     /// # Errors
-    /// A setting of another kind or of an unknown name, a placeholder that does not exist, no program at all.
-    pub fn new(connection: &Connection, redactor: Arc<Redactor>) -> Result<Self, Diag> {
-        let refuse = |key: &str, what: &str| {
-            let mut diag = Diag::error("", format!("connection {}: {key} {what}", connection.name));
-            diag.key = format!("connections.{}.{key}", connection.name);
-            diag
+    /// A time or placeholder that does not exist, no program at all; a [demo] file, which runs no program.
+    pub fn new(connection: &Connection, context: &DriverContext) -> Result<Self, Vec<Diag>> {
+        let refuse =
+            |key: &str, what: &str| vec![context.diag(connection, key, format!("{key} {what}"))];
+        if context.shared.endpoints.is_some() {
+            return Err(refuse(
+                "connector",
+                "is command, but a [demo] file runs no program",
+            ));
+        }
+        let length = match context.settings.get("timeout") {
+            Some(Value::String(text)) => text.as_str(),
+            Some(_) => return Err(refuse("timeout", "is a text such as \"30s\"")),
+            None => "60s",
         };
+        let dir = context.text("dir").unwrap_or(".");
         let mut driver = Self {
-            name: format!("command ({})", connection.name),
+            name: format!("Command ({})", connection.name),
             common: None,
             own: BTreeMap::new(),
-            timeout: Duration::from_secs(30),
-            env: Vec::new(),
-            dir: None,
-            redactor,
+            timeout: timeout(length).map_err(|why| refuse("timeout", &why))?,
+            env: words(context.settings.get("env")),
+            dir: beside(&context.shared.file, dir),
+            redactor: context.shared.redactor.clone(),
         };
-        for (key, setting) in &connection.settings {
-            match (key.as_str(), setting) {
-                ("timeout", Setting::Text(text)) => {
-                    driver.timeout = timeout(text).map_err(|why| refuse(key, &why))?;
-                }
-                ("env", Setting::List(names)) => driver.env.clone_from(names),
-                ("dir", Setting::Text(dir)) => driver.dir = Some(dir.into()),
-                ("timeout" | "dir", _) => return Err(refuse(key, "is a text")),
-                ("env", _) => return Err(refuse(key, "is a list of names")),
-                (_, Setting::List(words)) => {
-                    let template = Template::new(words).map_err(|why| refuse(key, &why))?;
-                    if key == "argv" {
-                        driver.common = Some(template);
-                    } else if known(key) {
-                        driver.own.insert(key.clone(), template);
-                    } else {
-                        return Err(unknown_setting(key, &refuse));
-                    }
-                }
-                _ if key == "argv" || known(key) => {
-                    return Err(refuse(key, "is a list of words, the program first"));
-                }
-                _ => return Err(unknown_setting(key, &refuse)),
+        for (key, value) in context.settings.as_object().into_iter().flatten() {
+            let argv = words(Some(value));
+            if argv.is_empty() && !connection.settings.contains_key(key)
+                || !(key == "argv" || known(key))
+            {
+                continue;
+            }
+            let template = Template::new(&argv).map_err(|why| refuse(key, &why))?;
+            if key == "argv" {
+                driver.common = Some(template);
+            } else {
+                driver.own.insert(key.clone(), template);
             }
         }
         if driver.common.is_none() && driver.own.is_empty() {
@@ -122,7 +118,7 @@ impl Command {
             program: program.into(),
             args: words.map(Into::into).collect(),
             env,
-            dir: self.dir.clone(),
+            dir: Some(self.dir.clone()),
             input: input.to_string().into_bytes(),
             deadline: self.timeout,
         }
@@ -312,7 +308,7 @@ impl Command {
     async fn says(&self) -> Result<String, Fault> {
         let env = environment(&self.env);
         for template in self.own.values().chain(&self.common) {
-            if locate(template.program().as_ref(), &env, self.dir.as_deref()).is_none() {
+            if locate(template.program().as_ref(), &env, Some(&self.dir)).is_none() {
                 return Err(self.config(format!(
                     "there is no program {} that may be run",
                     clean(template.program(), EXCERPT)
@@ -494,26 +490,10 @@ fn known(key: &str) -> bool {
         || VERBS.iter().any(|v| verb_key(*v) == key)
 }
 
-fn unknown_setting(key: &str, refuse: &dyn Fn(&str, &str) -> Diag) -> Diag {
-    let verbs = VERBS.iter().map(|v| verb_key(*v));
-    let names = records::NAMES
-        .iter()
-        .map(|(name, _)| (*name).to_owned())
-        .chain(verbs);
-    let near = names
-        .chain(
-            OTHERS
-                .iter()
-                .chain(&["find", "health"])
-                .map(|s| (*s).to_owned()),
-        )
-        .min_by_key(|name| strsim::damerau_levenshtein(name, key))
-        .filter(|name| strsim::damerau_levenshtein(name, key) <= 2);
-    let diag = refuse(key, "is no setting of a command");
-    match near {
-        Some(near) => diag.with_help(format!("did you mean {near}?")),
-        None => diag.with_help("settings are argv, timeout, env, dir, find, health, and one list for each read and verb"),
-    }
+/// A list of words; nothing else is one.
+fn words(value: Option<&Value>) -> Vec<String> {
+    let list = value.and_then(Value::as_array).into_iter().flatten();
+    list.filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 fn timeout(text: &str) -> Result<Duration, String> {

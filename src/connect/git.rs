@@ -7,19 +7,20 @@
 mod log;
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
 use self::log::LogReader;
+use crate::connect::context::DriverContext;
 use crate::connect::driver::{Driver, Preview, ReadSpan};
-use crate::connect::process::{Done, End, Job, More, environment, run};
+use crate::connect::process::{Done, End, Job, More, beside, environment, run};
 use crate::domain::act::{Act, Outcome, Receipt, Verb};
 use crate::domain::diag::Diag;
 use crate::domain::observe::{Answer, Call, Fault, FaultKind};
-use crate::domain::policy::{Connection, Setting};
+use crate::domain::policy::Connection;
 use crate::domain::record::{Artifact, Records};
 use crate::domain::text::clean;
 
@@ -95,32 +96,22 @@ pub struct Git {
 }
 
 impl Git {
-    /// A driver for the clone that the setting `path` names. Nothing is run here.
+    /// A driver for the clone that the setting `path` names, from the folder of cockpit.toml on. Nothing is run here.
     ///
     /// # Errors
-    /// A missing or mistyped setting.
-    pub fn new(connection: &Connection) -> Result<Self, Diag> {
-        let text = |name: &str| match connection.settings.get(name) {
-            None => Ok(None),
-            Some(Setting::Text(text)) => Ok(Some(text.clone())),
-            Some(_) => Err(Diag::error(
-                "",
-                format!("connection {}: {name} is a text", connection.name),
-            )),
+    /// No path; a [demo] file, which runs no program.
+    pub fn new(connection: &Connection, context: &DriverContext) -> Result<Self, Vec<Diag>> {
+        let refuse = |message: &str| Err(vec![context.diag(connection, "path", message)]);
+        if context.shared.endpoints.is_some() {
+            return refuse("a [demo] file runs no program, so it reads no clone");
+        }
+        let Some(path) = context.text("path") else {
+            return refuse("path is missing: where is the clone?");
         };
-        let path = text("path")?
-            .filter(|path| !path.is_empty())
-            .ok_or_else(|| {
-                Diag::error(
-                    "",
-                    format!("connection {}: path is missing", connection.name),
-                )
-                .with_help("path = \"/where/the/clone/is\"")
-            })?;
         Ok(Self {
-            name: format!("git ({})", connection.name),
-            path: expand_home(&path),
-            tag_prefix: text("tag_prefix")?.unwrap_or_default(),
+            name: format!("Git ({})", connection.name),
+            path: beside(&context.shared.file, path),
+            tag_prefix: context.text("tag_prefix").unwrap_or_default().to_owned(),
         })
     }
 
@@ -319,7 +310,7 @@ impl Git {
     }
 
     async fn tags(&self, call: &Call) -> Result<Answer, Fault> {
-        if let Some(version) = call.args.get("version") {
+        if let Some(version) = call.args.get("version").filter(|v| !v.is_empty()) {
             let digest = match self.resolve(version).await {
                 Ok(hash) => Some(hash),
                 Err(fault) if fault.kind == FaultKind::NotFound => None,
@@ -472,14 +463,6 @@ fn answer(records: Records, notes: Vec<String>) -> Answer {
         newest: None,
         partial: (!notes.is_empty()).then(|| notes.join("; ")),
         interval: None,
-    }
-}
-
-/// A path that begins with `~/` is in the home folder.
-fn expand_home(path: &str) -> PathBuf {
-    match (path.strip_prefix("~/"), std::env::home_dir()) {
-        (Some(rest), Some(home)) => home.join(rest),
-        _ => Path::new(path).to_owned(),
     }
 }
 

@@ -83,6 +83,16 @@ pub fn environment<S: AsRef<str>>(names: &[S]) -> Vec<(OsString, OsString)> {
     env
 }
 
+/// A path as a person wrote it in `file`: `~/` is the home folder, a relative one starts beside the file.
+#[must_use]
+pub fn beside(file: &str, path: &str) -> PathBuf {
+    if let (Some(rest), Some(home)) = (path.strip_prefix("~/"), std::env::home_dir()) {
+        return home.join(rest);
+    }
+    let folder = Path::new(file).parent().unwrap_or(Path::new(""));
+    std::path::absolute(folder.join(path)).unwrap_or_else(|_| folder.join(path))
+}
+
 /// Where a program is: a path as given (from `dir`), a bare name by the `PATH` in `env`. `None`: nowhere, or no file that
 /// may be executed.
 #[must_use]

@@ -1,6 +1,7 @@
 //! The rules and all shared types. Pure: no clock, no I/O, no async, no terminal.
 
 pub mod act;
+pub mod connector;
 pub mod diag;
 pub mod event;
 pub mod observe;

@@ -1,4 +1,6 @@
 use super::*;
+use crate::connect::fake::open_native;
+use crate::domain::policy::Setting;
 use crate::domain::record::Oncall;
 use rstest::rstest;
 
@@ -10,19 +12,12 @@ fn sh(script: &str) -> Setting {
     list(&["sh", "-c", script])
 }
 
-fn build(settings: &[(&str, Setting)]) -> Result<Command, Diag> {
-    let connection = Connection {
-        name: "tool".into(),
-        connector: "command".into(),
-        settings: settings
-            .iter()
-            .map(|(k, v)| ((*k).to_owned(), v.clone()))
-            .collect(),
-        every: None,
-    };
-    let redactor = Redactor::default();
-    redactor.learn("hunter2-secret");
-    Command::new(&connection, Arc::new(redactor))
+fn build(settings: &[(&str, Setting)]) -> Result<Command, Vec<Diag>> {
+    let settings = settings.iter().map(|(k, v)| ((*k).to_owned(), v.clone()));
+    let dir = ("dir".to_owned(), Setting::Text("/tmp".into()));
+    let (connection, _, context) = open_native("command", settings.chain([dir]).collect(), false)?;
+    context.shared.redactor.learn("hunter2-secret");
+    Command::new(&connection, &context)
 }
 
 fn call(read: &str, args: &[(&str, &str)]) -> Call {
@@ -109,10 +104,7 @@ async fn a_read_that_fails_says_why(
         .unwrap_err();
     assert_eq!(fault.kind, kind, "{fault}");
     assert!(fault.what.contains(words), "{fault}");
-    assert!(
-        fault.what.starts_with("command (tool): oncall: "),
-        "{fault}"
-    );
+    assert!(fault.what.starts_with("Command (it): oncall: "), "{fault}");
 }
 
 #[rstest]
@@ -304,13 +296,49 @@ async fn health_looks_for_the_programs() {
 #[rstest]
 #[case(&[], "argv")]
 #[case(&[("argv", list(&[]))], "program")]
-#[case(&[("argv", Setting::Text("ls -l".into()))], "list of words")]
 #[case(&[("argv", list(&["x"])), ("timeout", Setting::Text("2d".into()))], "between")]
-#[case(&[("argv", list(&["x"])), ("timeout", Setting::Number(3.0))], "text")]
-#[case(&[("argv", list(&["x"])), ("env", Setting::Text("HOME".into()))], "list of names")]
-#[case(&[("argv", list(&["x"])), ("rolback", list(&["x"]))], "did you mean rollback")]
+#[case(&[("argv", list(&["x"])), ("timeout", Setting::Number(3.0))], "is a text")]
+#[case(&[("argv", list(&["x"])), ("env", Setting::Flag(true))], "list of words")]
+#[case(&[("argv", list(&["x"])), ("rolback", list(&["x"]))], "rollback")]
 #[case(&[("argv", list(&["x", "{{ env.HOME }}"]))], "args.NAME")]
 fn settings_are_checked(#[case] settings: &[(&str, Setting)], #[case] words: &str) {
-    let diag = build(settings).err().unwrap().to_string();
+    let diag = build(settings)
+        .err()
+        .unwrap()
+        .iter()
+        .map(ToString::to_string)
+        .collect::<String>();
     assert!(diag.contains(words), "{diag}");
+}
+
+#[test]
+fn a_demo_file_runs_no_program() {
+    let settings = [("argv".to_owned(), list(&["true"]))];
+    let (connection, _, context) = open_native("command", settings.into(), true).unwrap();
+    assert!(Command::new(&connection, &context).is_err());
+}
+
+#[test]
+fn the_connector_file_lists_every_read_and_verb() {
+    let settings = [("argv".to_owned(), list(&["true"]))];
+    let (_, spec, _) = open_native("command", settings.into(), false).unwrap();
+    for (name, kind) in records::NAMES {
+        let read = spec
+            .read
+            .get(name)
+            .unwrap_or_else(|| panic!("{name} is no read"));
+        assert_eq!(read.record, kind);
+        assert!(spec.settings.contains_key(name), "{name} is no setting");
+    }
+    for verb in VERBS {
+        let name = verb_key(verb);
+        assert!(spec.settings.contains_key(&name), "{name} is no setting");
+        assert_eq!(spec.action[&name].verb, verb);
+    }
+    let json = serde_json::to_value(schemars::schema_for!(Verb)).unwrap();
+    assert_eq!(
+        json["oneOf"].as_array().map_or(0, Vec::len),
+        VERBS.len(),
+        "a verb is missing in VERBS"
+    );
 }

@@ -3,7 +3,17 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use super::*;
+use crate::connect::fake::open_native;
+use crate::domain::policy::Setting;
 use rstest::rstest;
+
+fn driver(settings: &[(&str, &str)]) -> Result<Git, Vec<Diag>> {
+    let settings = settings
+        .iter()
+        .map(|(k, v)| ((*k).to_owned(), Setting::Text((*v).to_owned())));
+    open_native("git", settings.collect(), false)
+        .and_then(|(connection, _, context)| Git::new(&connection, &context))
+}
 
 /// A clone for the tests; git's global configuration is left out when it is made.
 struct Clone {
@@ -52,23 +62,7 @@ impl Clone {
         self.fed(&["commit", "-q", "--allow-empty", "-F", "-"], message);
     }
     fn driver(&self) -> Git {
-        Git::new(&connection(&[(
-            "path",
-            self.folder.path().to_str().unwrap(),
-        )]))
-        .unwrap()
-    }
-}
-
-fn connection(settings: &[(&str, &str)]) -> Connection {
-    Connection {
-        name: "shop".into(),
-        connector: "git".into(),
-        settings: settings
-            .iter()
-            .map(|(k, v)| ((*k).to_owned(), Setting::Text((*v).to_owned())))
-            .collect(),
-        every: None,
+        driver(&[("path", self.folder.path().to_str().unwrap())]).unwrap()
     }
 }
 
@@ -243,7 +237,7 @@ async fn a_missing_object_is_not_fetched() {
         &origin,
         target.to_str().unwrap(),
     ]);
-    let git = Git::new(&connection(&[("path", target.to_str().unwrap())])).unwrap();
+    let git = driver(&[("path", target.to_str().unwrap())]).unwrap();
     let fault = commits(&git, "v1", "v2").await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Refused, "{fault}");
 }
@@ -263,7 +257,7 @@ async fn a_shallow_clone_says_so() {
         &origin,
         target.to_str().unwrap(),
     ]);
-    let git = Git::new(&connection(&[("path", target.to_str().unwrap())])).unwrap();
+    let git = driver(&[("path", target.to_str().unwrap())]).unwrap();
     let (_, partial) = commits(&git, "main", "main").await.unwrap();
     assert!(partial.unwrap().contains("shallow"));
 }
@@ -275,7 +269,7 @@ async fn tags_are_read_all_or_one() {
     clone.git(&["tag", "shop-1"]);
     clone.git(&["tag", "-a", "shop-2", "-m", "two"]);
     let path = clone.folder.path().to_str().unwrap().to_owned();
-    let git = Git::new(&connection(&[("path", &path), ("tag_prefix", "shop-")])).unwrap();
+    let git = driver(&[("path", &path), ("tag_prefix", "shop-")]).unwrap();
     let head = clone.git(&["rev-parse", "HEAD"]);
     let Records::Artifact(mut tags) = git.read(&call("tags", &[]), None).await.unwrap().records
     else {
@@ -313,7 +307,7 @@ async fn health_says_where_head_is_or_what_to_do() {
     let inner = clone.folder.path().join("inner");
     std::fs::create_dir(&inner).unwrap();
     for path in [inner.to_str().unwrap(), "/no/such/folder"] {
-        let fault = Git::new(&connection(&[("path", path)]))
+        let fault = driver(&[("path", path)])
             .unwrap()
             .health()
             .await
@@ -325,9 +319,21 @@ async fn health_says_where_head_is_or_what_to_do() {
 
 #[test]
 fn settings_are_checked() {
-    assert!(Git::new(&connection(&[])).is_err());
-    assert!(Git::new(&connection(&[("path", "")])).is_err());
-    let mut mistyped = connection(&[]);
-    mistyped.settings.insert("path".into(), Setting::Flag(true));
-    assert!(Git::new(&mistyped).is_err());
+    for settings in [&[][..], &[("path", "")], &[("path", "x"), ("branch", "y")]] {
+        assert!(driver(settings).is_err(), "{settings:?}");
+    }
+    assert_eq!(
+        driver(&[("path", "/srv/shop")]).unwrap().path,
+        PathBuf::from("/srv/shop")
+    );
+    assert_eq!(
+        driver(&[("path", "shop")]).unwrap().path,
+        PathBuf::from("/etc/cockpit/shop")
+    );
+    let path = [("path".to_owned(), Setting::Text("/srv/shop".into()))];
+    let (connection, _, context) = open_native("git", path.into(), true).unwrap();
+    assert!(
+        Git::new(&connection, &context).is_err(),
+        "a [demo] file runs nothing"
+    );
 }

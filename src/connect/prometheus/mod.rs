@@ -2,12 +2,14 @@
 //! data-source proxy.
 //!
 //! Reads: `range` (argument `query`; its `$bucket` becomes the span's step, such as `60s`; optional `columns` and `fold`
-//! for a chart) and `query` (an instant). An answer's newest data is the newest finite sample of any series, so that a
+//! for a chart; `series` is the same read) and `query` (an instant). An answer's newest data is the newest finite sample of any series, so that a
 //! source that stopped shows its age. A result without any finite sample has no newest time: it is as new as the answer,
 //! and without samples no verdict can come of it.
 
 pub mod fold;
 pub mod sink;
+
+use std::sync::Arc;
 
 use chrono::DateTime;
 use futures::future::BoxFuture;
@@ -16,14 +18,15 @@ use reqwest::Method;
 
 use self::fold::{Folded, Unfit};
 use self::sink::{Columns, Fold, Grid, Sink};
+use crate::connect::context::{DriverContext, Line};
 use crate::connect::driver::{Driver, Preview, ReadSpan};
 use crate::connect::transport::{Payload, Reply, Request, Transport};
 use crate::domain::act::{Act, Outcome, Receipt, Verb};
+use crate::domain::connector::ConnectorSpec;
+use crate::domain::diag::Diag;
 use crate::domain::observe::{Answer, Call, Fault, FaultKind};
+use crate::domain::policy::Connection;
 use crate::domain::record::{Records, Series};
-
-/// Largest answer, in bytes after decompression; the transport is built with it.
-pub const MAX_BODY: usize = 64 << 20;
 
 /// Points a series in one request; servers refuse more than 11,000.
 const MAX_POINTS: i64 = 11_000;
@@ -39,20 +42,39 @@ const MAX_COLUMNS: usize = 10_000;
 
 /// A connection to a Prometheus-compatible server.
 pub struct Prometheus {
-    transport: Transport,
+    line: Line,
 }
 
 impl Prometheus {
-    /// A driver over a transport whose base is the address before `/api/v1` (and whose body limit should be [`MAX_BODY`]).
-    #[must_use]
-    pub fn new(transport: Transport) -> Self {
-        Self { transport }
+    /// A driver for the server whose address before `/api/v1` is the setting `url`. Nothing is sent here.
+    ///
+    /// # Errors
+    /// An address or a connector file that cannot be used.
+    pub fn new(
+        connection: &Connection,
+        spec: &ConnectorSpec,
+        context: &DriverContext,
+    ) -> Result<Self, Vec<Diag>> {
+        let line = context.line(connection, spec).map_err(|diag| vec![diag])?;
+        Ok(Self { line })
     }
 
+    async fn server(&self) -> Result<Server, Fault> {
+        let transport = self.line.transport().await?;
+        Ok(Server { transport })
+    }
+}
+
+/// The way to the server, open.
+struct Server {
+    transport: Arc<Transport>,
+}
+
+impl Server {
     async fn series(&self, call: &Call, span: Option<ReadSpan>) -> Result<Answer, Fault> {
         let query = self.argument(call, "query")?;
         match call.read.as_str() {
-            "range" => {
+            "range" | "series" => {
                 let span = span.ok_or_else(|| self.config("the read \"range\" needs a span"))?;
                 self.range(call, query, Times::of(span)).await
             }
@@ -76,7 +98,7 @@ impl Prometheus {
     }
 
     async fn range(&self, call: &Call, query: &str, times: Times) -> Result<Answer, Fault> {
-        let Some(columns) = call.args.get("columns") else {
+        let Some(columns) = call.args.get("columns").filter(|c| !c.is_empty()) else {
             return Ok(answer(
                 self.stretches(query, times, Vec::new()).await?,
                 |points| points,
@@ -214,17 +236,21 @@ impl Driver for Prometheus {
         call: &'a Call,
         span: Option<ReadSpan>,
     ) -> BoxFuture<'a, Result<Answer, Fault>> {
-        Box::pin(self.series(call, span))
+        Box::pin(async move { self.server().await?.series(call, span).await })
     }
     fn act<'a>(&'a self, _: &'a Act) -> BoxFuture<'a, Outcome> {
-        let why = format!("{}: metrics are only read", self.transport.name());
+        let why = format!("{}: metrics are only read", self.line.name());
         Box::pin(async move { Outcome::Refused { why } })
     }
     fn find<'a>(&'a self, _: &'a Act) -> BoxFuture<'a, Result<Option<Receipt>, Fault>> {
-        Box::pin(async { Err(self.config("metrics are only read, no act leaves a mark there")) })
+        let what = format!(
+            "{}: metrics are only read, no act leaves a mark there",
+            self.line.name()
+        );
+        Box::pin(async move { Err(Fault::new(FaultKind::Config, what, "")) })
     }
     fn health(&self) -> BoxFuture<'_, Result<String, Fault>> {
-        Box::pin(self.says())
+        Box::pin(async move { self.server().await?.says().await })
     }
     fn preview(&self, _: &Act) -> Option<Preview> {
         None

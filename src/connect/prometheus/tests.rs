@@ -1,30 +1,14 @@
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::*;
-use crate::connect::fake::{Fake, Says, Seen};
-use crate::connect::transport::Options;
-use crate::domain::time::{Clock, Instant, Now};
+use crate::connect::fake::{Fake, Says, Seen, open_native};
+use crate::domain::policy::Setting;
 use rstest::rstest;
 
-struct Still;
-impl Clock for Still {
-    fn now(&self) -> Now {
-        let at: Instant = "2026-11-21T12:00:00Z".parse().unwrap();
-        Now {
-            world: at,
-            real: at,
-        }
-    }
-}
-
 fn driver(fake: &Fake) -> Prometheus {
-    let options = Options {
-        retries: 0,
-        max_body: MAX_BODY,
-        ..Options::new("Prometheus (prom)", Arc::new(Still))
-    };
-    Prometheus::new(Transport::new(fake.url().parse().unwrap(), options).unwrap())
+    let settings = BTreeMap::from([("url".to_owned(), Setting::Text(fake.url()))]);
+    let (connection, spec, context) = open_native("prometheus", settings, false).unwrap();
+    Prometheus::new(&connection, &spec, &context).unwrap()
 }
 
 fn call(read: &str, args: &[(&str, &str)]) -> Call {

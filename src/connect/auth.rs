@@ -1,0 +1,248 @@
+//! What authenticates a connection's requests, as its connector file says.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use chrono::Duration;
+use futures::future::BoxFuture;
+use reqwest::Method;
+use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use secrecy::ExposeSecret;
+use serde_json::Value;
+use tokio::sync::Mutex;
+
+use super::secrets::Secrets;
+use super::template::{Template, Values};
+use super::transport::{Credential, Credentials, Options, Payload, Request, Target, Transport};
+use crate::domain::observe::{Fault, FaultKind};
+use crate::domain::time::Instant;
+
+/// One way of authenticating, compiled.
+#[derive(Clone, Debug)]
+pub enum Scheme {
+    /// `Authorization: Bearer …`.
+    Bearer(Template),
+    /// User and password.
+    Basic(Template, Template),
+    /// A header.
+    Header(String, Template),
+    /// A query parameter.
+    Query(String, Template),
+    /// OAuth 2 client credentials: address, id, secret, scope, audience.
+    Client {
+        /// Address of the token.
+        token_url: Template,
+        /// Client id.
+        id: Template,
+        /// Client secret.
+        secret: Template,
+        /// Scope asked for.
+        scope: Option<String>,
+        /// Audience asked for.
+        audience: Option<String>,
+    },
+}
+
+impl Scheme {
+    fn templates(&self) -> Vec<&Template> {
+        match self {
+            Self::Bearer(t) | Self::Header(_, t) | Self::Query(_, t) => vec![t],
+            Self::Basic(user, password) => vec![user, password],
+            Self::Client {
+                token_url,
+                id,
+                secret,
+                ..
+            } => vec![token_url, id, secret],
+        }
+    }
+
+    /// All of its secrets are given.
+    fn applies(&self, secrets: &Secrets) -> bool {
+        self.templates()
+            .iter()
+            .flat_map(|t| t.names("secret"))
+            .all(|name| secrets.has(name))
+    }
+}
+
+/// A connection's credentials.
+pub struct Keys {
+    schemes: Vec<Scheme>,
+    settings: Value,
+    secrets: Arc<Secrets>,
+    /// For the token request, without credentials of its own.
+    options: Options,
+    token: Mutex<Option<(String, Instant)>>,
+}
+
+impl Keys {
+    /// Keys by `schemes`; `options` are those of the connection (its credentials are not used).
+    #[must_use]
+    pub fn new(
+        schemes: Vec<Scheme>,
+        settings: Value,
+        secrets: Arc<Secrets>,
+        options: Options,
+    ) -> Self {
+        Self {
+            schemes,
+            settings,
+            secrets,
+            options,
+            token: Mutex::default(),
+        }
+    }
+
+    fn config(&self, why: &str) -> Fault {
+        let fault = Fault::new(
+            FaultKind::Config,
+            format!("{}: {why}", self.options.name),
+            "mend the reference in this connection's settings",
+        );
+        self.options.redactor.fault(fault)
+    }
+
+    async fn render(&self, template: &Template) -> Result<String, Fault> {
+        let values = secret_values(&self.secrets, &self.settings, &[template])
+            .await
+            .map_err(|why| self.config(&why))?;
+        template.render(&values).map_err(|why| self.config(&why))
+    }
+
+    fn header(&self, name: &str, value: &str) -> Result<Credential, Fault> {
+        let name = HeaderName::from_bytes(name.as_bytes())
+            .map_err(|_| self.config(&format!("{name:?} is not a header's name")))?;
+        let value = HeaderValue::from_str(value)
+            .map_err(|_| self.config("the secret holds a line break or a control character"))?;
+        Ok(Credential::Header(name, value))
+    }
+
+    async fn apply(&self, scheme: &Scheme) -> Result<Credential, Fault> {
+        let auth = AUTHORIZATION.as_str();
+        match scheme {
+            Scheme::Bearer(t) => self.header(auth, &format!("Bearer {}", self.render(t).await?)),
+            Scheme::Basic(user, password) => {
+                let pair = format!(
+                    "{}:{}",
+                    self.render(user).await?,
+                    self.render(password).await?
+                );
+                let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
+                self.options.redactor.learn(&encoded);
+                self.header(auth, &format!("Basic {encoded}"))
+            }
+            Scheme::Header(name, t) => self.header(name, &self.render(t).await?),
+            Scheme::Query(name, t) => Ok(Credential::Query(name.clone(), self.render(t).await?)),
+            Scheme::Client { .. } => {
+                let token = self.token(scheme).await?;
+                self.header(auth, &format!("Bearer {token}"))
+            }
+        }
+    }
+
+    /// The kept token, or a new one from half a minute before the old one's end.
+    async fn token(&self, scheme: &Scheme) -> Result<String, Fault> {
+        let mut kept = self.token.lock().await;
+        let now = self.options.clock.now().world;
+        if let Some((token, until)) = kept.as_ref()
+            && now < *until
+        {
+            return Ok(token.clone());
+        }
+        let (token, lasts) = self.fetch_token(scheme).await?;
+        self.options.redactor.learn(&token);
+        let margin = Duration::seconds(30).min(lasts / 2);
+        *kept = Some((token.clone(), now + lasts - margin));
+        Ok(token)
+    }
+
+    async fn fetch_token(&self, scheme: &Scheme) -> Result<(String, Duration), Fault> {
+        let Scheme::Client {
+            token_url,
+            id,
+            secret,
+            scope,
+            audience,
+        } = scheme
+        else {
+            return Err(self.config("no token is asked for"));
+        };
+        let url = self.render(token_url).await?;
+        let url = url
+            .parse()
+            .map_err(|_| self.config("token_url is not an address"))?;
+        let transport = Transport::new(url, self.options.clone())?;
+        let mut form = vec![
+            ("grant_type".to_owned(), "client_credentials".to_owned()),
+            ("client_id".to_owned(), self.render(id).await?),
+            ("client_secret".to_owned(), self.render(secret).await?),
+        ];
+        form.extend(scope.iter().map(|s| ("scope".to_owned(), s.clone())));
+        form.extend(audience.iter().map(|a| ("audience".to_owned(), a.clone())));
+        let request = Request {
+            method: Method::POST,
+            target: Target::Path(String::new()),
+            template: "(token)".into(),
+            body: Payload::Form(form),
+            // Asking for a token twice does no harm.
+            idempotent: true,
+            ..Request::get("")
+        };
+        let reply = transport.fetch(&request).await?;
+        let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+        let Some(token) = body.get("access_token").and_then(Value::as_str) else {
+            let what = "the answer holds no access_token";
+            return Err(transport.fault(&request, FaultKind::BadShape, what, "check token_url"));
+        };
+        let lasts = body
+            .get("expires_in")
+            .and_then(Value::as_i64)
+            .unwrap_or(300);
+        Ok((token.to_owned(), Duration::seconds(lasts.clamp(10, 86_400))))
+    }
+}
+
+impl Credentials for Keys {
+    fn credentials(&self) -> BoxFuture<'_, Result<Vec<Credential>, Fault>> {
+        Box::pin(async {
+            let mut out = Vec::new();
+            for scheme in &self.schemes {
+                if scheme.applies(&self.secrets) {
+                    out.push(self.apply(scheme).await?);
+                }
+            }
+            Ok(out)
+        })
+    }
+
+    fn refused(&self) {
+        self.secrets.forget();
+        if let Ok(mut token) = self.token.try_lock() {
+            *token = None;
+        }
+    }
+}
+
+/// Settings and the secrets that these templates use.
+///
+/// # Errors
+/// Why a secret cannot be had.
+pub async fn secret_values(
+    secrets: &Secrets,
+    settings: &Value,
+    templates: &[&Template],
+) -> Result<Values, String> {
+    let mut map = serde_json::Map::new();
+    for name in templates.iter().flat_map(|t| t.names("secret")) {
+        if let Some(value) = secrets.get(name).await? {
+            map.insert(
+                name.to_owned(),
+                Value::String(value.expose_secret().to_owned()),
+            );
+        }
+    }
+    Ok(Values::default()
+        .with("settings", settings.clone())
+        .with("secret", Value::Object(map)))
+}
