@@ -4,16 +4,20 @@
 
 pub mod auth;
 pub mod compile;
+pub mod command;
 pub mod context;
 pub mod driver;
 pub mod ics;
 pub mod engine;
 #[cfg(test)]
 pub(crate) mod fake;
+pub mod git;
 pub mod jq;
 pub mod pages;
 pub mod place;
 pub mod records;
+pub mod process;
+pub mod prometheus;
 pub mod registry;
 pub mod secrets;
 pub mod sse;
@@ -208,6 +212,17 @@ fn open_driver(
                 format!("this build has no driver for {}", spec.name),
             ))
         }
+        DriverKind::Prometheus => {
+            return Ok(Box::new(prometheus::Prometheus::new(
+                connection, spec, context,
+            )?));
+        DriverKind::Git => return Ok(Box::new(git::Git::new(connection, context)?)),
+        DriverKind::Command => return Ok(Box::new(command::Command::new(connection, context)?)),
+        DriverKind::Http | DriverKind::Calendar => Err(context.diag(
+            connection,
+            "connector",
+            format!("this build has no driver for {}", spec.name),
+        )),
     };
     opened.map_err(|diag| vec![diag])
 }

@@ -1,0 +1,253 @@
+//! What a program printed, as records: checked strictly, so that a misspelt field is an error and not an empty column.
+
+use chrono::DateTime;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::domain::observe::Answer;
+use crate::domain::record::{RecordKind, Records};
+use crate::domain::text::clean;
+use crate::domain::time::Instant;
+
+/// Columns of a text that are kept.
+const TEXT: usize = 500;
+/// Most records of one answer.
+const MAX_ITEMS: usize = 10_000;
+
+/// Names of reads.
+pub(super) const NAMES: [(&str, RecordKind); 17] = [
+    ("deployments", RecordKind::Deployment),
+    ("builds", RecordKind::Build),
+    ("series", RecordKind::Series),
+    ("alerts", RecordKind::Alert),
+    ("oncall", RecordKind::Oncall),
+    ("incidents", RecordKind::Incident),
+    ("commits", RecordKind::Commit),
+    ("artifact", RecordKind::Artifact),
+    ("tags", RecordKind::Artifact),
+    ("events", RecordKind::Event),
+    ("reactions", RecordKind::Reaction),
+    ("check", RecordKind::Check),
+    ("flags", RecordKind::Flag),
+    ("tickets", RecordKind::Ticket),
+    ("changes", RecordKind::Change),
+    ("findings", RecordKind::Finding),
+    ("services", RecordKind::Service),
+];
+
+/// The kind that a read of that name yields.
+pub(super) fn kind(read: &str) -> Option<RecordKind> {
+    NAMES
+        .iter()
+        .find(|(name, _)| *name == read)
+        .map(|(_, kind)| *kind)
+}
+
+/// A complete answer, as new as it is.
+pub(super) fn whole(records: Records) -> Answer {
+    Answer {
+        records,
+        newest: None,
+        partial: None,
+        interval: None,
+    }
+}
+
+/// The object form of an answer.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wrapped {
+    items: Vec<Value>,
+    #[serde(default)]
+    partial: Option<String>,
+    #[serde(default)]
+    newest: Option<Instant>,
+    #[serde(default)]
+    interval: Option<u64>,
+}
+
+/// A list of records, or an object with `items` and what is to be said about them.
+///
+/// # Errors
+/// What does not fit, with the item's number and the field.
+pub(super) fn answer(kind: RecordKind, value: Value) -> Result<Answer, String> {
+    let wrapped = match value {
+        Value::Array(items) => Wrapped {
+            items,
+            partial: None,
+            newest: None,
+            interval: None,
+        },
+        Value::Object(_) => {
+            serde_json::from_value(value).map_err(|e| clean(&e.to_string(), TEXT))?
+        }
+        _ => return Err("it printed neither a list nor an object with items".to_owned()),
+    };
+    let mut items = wrapped.items;
+    let mut partial = wrapped.partial.map(|why| clean(&why, TEXT));
+    if items.len() > MAX_ITEMS {
+        items.truncate(MAX_ITEMS);
+        partial = Some(format!("only the first {MAX_ITEMS} records"));
+    }
+    let items: Vec<_> = items.into_iter().map(cleaned).collect();
+    let records = match kind {
+        RecordKind::Deployment => Records::Deployment(typed(items)?),
+        RecordKind::Build => Records::Build(typed(items)?),
+        RecordKind::Series => Records::Series(typed(items)?),
+        RecordKind::Alert => Records::Alert(typed(items)?),
+        RecordKind::Oncall => Records::Oncall(typed(items)?),
+        RecordKind::Incident => Records::Incident(typed(items)?),
+        RecordKind::Commit => Records::Commit(typed(items)?),
+        RecordKind::Artifact => Records::Artifact(typed(items)?),
+        RecordKind::Event => Records::Event(typed(items)?),
+        RecordKind::Reaction => Records::Reaction(typed(items)?),
+        RecordKind::Check => Records::Check(typed(items)?),
+        RecordKind::Flag
+        | RecordKind::Ticket
+        | RecordKind::Change
+        | RecordKind::Finding
+        | RecordKind::Service => Records::Other(items),
+    };
+    let newest = wrapped.newest.or_else(|| newest_bucket(&records));
+    Ok(Answer {
+        records,
+        newest,
+        partial,
+        interval: wrapped.interval,
+    })
+}
+
+/// For series, the newest bucket of any: a source that stopped must show its age.
+fn newest_bucket(records: &Records) -> Option<Instant> {
+    let Records::Series(series) = records else {
+        return None;
+    };
+    let newest = series.iter().flat_map(|s| &s.points).map(|p| p.0).max()?;
+    DateTime::from_timestamp(newest, 0)
+}
+
+fn typed<T: DeserializeOwned + Serialize + Default>(items: Vec<Value>) -> Result<Vec<T>, String> {
+    let fields = match serde_json::to_value(T::default()) {
+        Ok(Value::Object(map)) => map,
+        _ => Map::new(),
+    };
+    let one = |(at, item): (usize, Value)| {
+        let place = |why: String| format!("item {}: {why}", at + 1);
+        let Value::Object(map) = &item else {
+            return Err(place("it is no object".to_owned()));
+        };
+        if let Some(stray) = map.keys().find(|key| !fields.contains_key(*key)) {
+            return Err(place(stray_field(stray, &fields)));
+        }
+        // A null is a field that was left out.
+        let given: Map<_, _> = map
+            .iter()
+            .filter(|(_, v)| !v.is_null())
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect();
+        serde_path_to_error::deserialize(Value::Object(given))
+            .map_err(|e| place(clean(&format!("{}: {}", e.path(), e.inner()), TEXT)))
+    };
+    items.into_iter().enumerate().map(one).collect()
+}
+
+fn stray_field(stray: &str, fields: &Map<String, Value>) -> String {
+    let near = fields
+        .keys()
+        .min_by_key(|name| strsim::damerau_levenshtein(name, stray))
+        .filter(|name| strsim::damerau_levenshtein(name, stray) <= 2);
+    let stray = clean(stray, 60);
+    match near {
+        Some(near) => format!("there is no field \"{stray}\", did you mean \"{near}\"?"),
+        None => {
+            let all: Vec<_> = fields.keys().map(String::as_str).collect();
+            format!(
+                "there is no field \"{stray}\"; fields are {}",
+                all.join(", ")
+            )
+        }
+    }
+}
+
+/// Every text cleaned and cut, keys too; `hold_field` stays exactly as it is, since it is put back.
+pub(super) fn cleaned(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(clean(&text, TEXT)),
+        Value::Array(items) => items.into_iter().map(cleaned).collect(),
+        Value::Object(map) => map
+            .into_iter()
+            .map(|(key, value)| {
+                if key == "hold_field" {
+                    (key, value)
+                } else {
+                    (clean(&key, TEXT), cleaned(value))
+                }
+            })
+            .collect(),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::record::DeployState;
+    use proptest::prelude::*;
+    use rstest::rstest;
+    use serde_json::json;
+
+    #[test]
+    fn deployments_are_read_and_cleaned() {
+        let value = json!([{"id": "1", "service": "a\u{1b}[2J", "state": "running", "started_at": "2026-11-21T12:00:00Z",
+            "previous": null, "hold_field": {"x": "\u{1b}"}, "history": [{"id": "9", "version": "v1"}]}]);
+        let answer = answer(RecordKind::Deployment, value).unwrap();
+        let Records::Deployment(list) = answer.records else {
+            panic!()
+        };
+        assert_eq!(list[0].service, "a");
+        assert_eq!(list[0].state, DeployState::Running);
+        assert_eq!(list[0].hold_field, Some(json!({"x": "\u{1b}"})));
+        assert_eq!(list[0].history[0].version, "v1");
+        assert_eq!(answer.partial, None);
+    }
+
+    #[test]
+    fn an_object_says_more_about_its_items() {
+        let value = json!({"items": [{"labels": {"a": "b"}, "points": [[60, 1.5]]}], "partial": "half", "interval": 30});
+        let answer = answer(RecordKind::Series, value).unwrap();
+        assert_eq!(answer.newest.unwrap().timestamp(), 60);
+        assert_eq!(
+            (answer.partial.as_deref(), answer.interval),
+            (Some("half"), Some(30))
+        );
+    }
+
+    #[rstest]
+    #[case(json!([{"id": "1", "sate": "running"}]), "item 1: there is no field \"sate\", did you mean \"state\"?")]
+    #[case(json!([{}, {"state": "rolling"}]), "item 2: state: unknown variant")]
+    #[case(json!([3]), "item 1: it is no object")]
+    #[case(json!("words"), "neither a list")]
+    #[case(json!({"itmes": []}), "unknown field `itmes`")]
+    #[case(json!([{"started_at": "yesterday"}]), "item 1: started_at")]
+    fn what_does_not_fit_is_named(#[case] value: Value, #[case] words: &str) {
+        let why = answer(RecordKind::Deployment, value).unwrap_err();
+        assert!(why.contains(words), "{why}");
+    }
+
+    #[test]
+    fn too_many_items_are_partial() {
+        let value = Value::Array(vec![json!({}); MAX_ITEMS + 1]);
+        let answer = answer(RecordKind::Alert, value).unwrap();
+        assert_eq!(answer.records.len(), MAX_ITEMS);
+        assert!(answer.partial.is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_texts_never_panic(text in "\\PC*", at in 0_usize..NAMES.len()) {
+            let value = serde_json::from_str(&text).unwrap_or_else(|_| json!([{text.clone(): text}]));
+            let _ = answer(NAMES[at].1, value);
+        }
+    }
+}
