@@ -237,6 +237,8 @@ pub fn open_native(
         connector: connector.into(),
         settings,
         every: None,
+        reads: std::collections::BTreeMap::new(),
+        verbs: Vec::new(),
     };
     let (registry, _) = super::registry::Registry::load(None);
     let spec = super::registry::parse(registry.source(connector).unwrap()).map_err(|d| vec![d])?;
@@ -246,6 +248,7 @@ pub fn open_native(
         redactor: Arc::default(),
         clients: Arc::new(super::transport::Clients::new(demo)),
         endpoints: demo.then(Arc::default),
+        canned: None,
     };
     let context = super::context::DriverContext::new(&connection, &spec, &shared)?;
     Ok((connection, spec, context))

@@ -3,21 +3,21 @@
 //! [`Connections`] is the door: opened from a policy, it reads, acts, looks up and asks after health by a connection's name.
 
 pub mod auth;
-pub mod compile;
 pub mod command;
+pub mod compile;
 pub mod context;
 pub mod driver;
-pub mod ics;
 pub mod engine;
 #[cfg(test)]
 pub(crate) mod fake;
 pub mod git;
+pub mod ics;
 pub mod jq;
 pub mod pages;
 pub mod place;
-pub mod records;
 pub mod process;
 pub mod prometheus;
+pub mod records;
 pub mod registry;
 pub mod secrets;
 pub mod sse;
@@ -203,26 +203,17 @@ fn open_driver(
     source: &Source,
     context: &DriverContext,
 ) -> Result<Box<dyn Driver>, Vec<Diag>> {
-    let opened: Result<Box<dyn Driver>, Diag> = match spec.driver {
-        DriverKind::Http => return engine::open(connection, spec, source, context),
-        DriverKind::Prometheus | DriverKind::Git | DriverKind::Command | DriverKind::Calendar => {
-            Err(context.diag(
-                connection,
-                "connector",
-                format!("this build has no driver for {}", spec.name),
-            ))
-        }
-        DriverKind::Prometheus => {
-            return Ok(Box::new(prometheus::Prometheus::new(
-                connection, spec, context,
-            )?));
-        DriverKind::Git => return Ok(Box::new(git::Git::new(connection, context)?)),
-        DriverKind::Command => return Ok(Box::new(command::Command::new(connection, context)?)),
-        DriverKind::Http | DriverKind::Calendar => Err(context.diag(
+    match spec.driver {
+        DriverKind::Http => engine::open(connection, spec, source, context),
+        DriverKind::Prometheus => Ok(Box::new(prometheus::Prometheus::new(
+            connection, spec, context,
+        )?)),
+        DriverKind::Git => Ok(Box::new(git::Git::new(connection, context)?)),
+        DriverKind::Command => Ok(Box::new(command::Command::new(connection, context)?)),
+        DriverKind::Calendar => Err(vec![context.diag(
             connection,
             "connector",
             format!("this build has no driver for {}", spec.name),
-        )),
-    };
-    opened.map_err(|diag| vec![diag])
+        )]),
+    }
 }

@@ -2,8 +2,8 @@
 
 pub mod act;
 pub mod assess;
-pub mod contract;
 pub mod connector;
+pub mod contract;
 pub mod diag;
 pub mod event;
 pub mod journal;

@@ -20,7 +20,8 @@ pub enum EventStatus {
 
 /// An event of a calendar, its recurrences expanded over the horizon it was read for. Cancelled ones are not here. All texts are cleaned
 /// and cut.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct CalendarEvent {
     /// The vendor's id; shared by a series and its changed instances.
     pub uid: String,
