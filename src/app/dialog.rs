@@ -1,0 +1,295 @@
+//! The dialog that confirms an act: built from a permit, Cancel focused every time, never confirmed by the key that opened it.
+
+use std::collections::BTreeMap;
+
+use crate::domain::situation::{Permit, Request};
+
+use super::edit::Edit;
+use super::key::{Code, Key};
+
+/// One line to fill in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Key in the request; `None`: the word that must be typed.
+    pub key: Option<String>,
+    /// Label.
+    pub label: String,
+    /// May not be left empty.
+    pub required: bool,
+    /// The word that it must hold.
+    pub expects: Option<String>,
+    /// What it holds.
+    pub edit: Edit,
+}
+
+impl Field {
+    /// What is missing, if anything.
+    #[must_use]
+    pub fn lacks(&self) -> Option<String> {
+        match &self.expects {
+            Some(word) if self.edit.text() != word => Some(format!("type \"{word}\" to confirm")),
+            None if self.required && self.edit.text().trim().is_empty() => {
+                Some(format!("{} is missing", self.label))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What has the focus in a dialog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spot {
+    /// A field.
+    Field(usize),
+    /// The button that does nothing.
+    Cancel,
+    /// The button that acts.
+    Confirm,
+}
+
+/// An act to confirm.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dialog {
+    /// The action's verb, on the button.
+    pub verb: &'static str,
+    /// The permit as it was given.
+    pub permit: Permit,
+    /// The key that opened it.
+    pub opener: Key,
+    /// Lines to fill in; the typed word last.
+    pub fields: Vec<Field>,
+    /// What has the focus.
+    pub spot: Spot,
+    /// First line of the body drawn.
+    pub scroll: usize,
+    /// The target or the rules moved since it was opened.
+    pub moved: bool,
+    /// What was missing when it was confirmed.
+    pub complaint: Option<String>,
+}
+
+/// What a key came to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// It stays open.
+    Open,
+    /// It closes and nothing was done.
+    Cancelled,
+    /// It is confirmed.
+    Confirmed(Request),
+}
+
+impl Dialog {
+    /// Opens on a permit, with Cancel focused.
+    #[must_use]
+    pub fn new(verb: &'static str, permit: Permit, opener: Key) -> Self {
+        let inputs = permit.inputs.iter().map(|i| Field {
+            key: Some(i.key.clone()),
+            label: i.label.clone(),
+            required: i.required,
+            expects: None,
+            edit: Edit::new(i.default.clone()),
+        });
+        let word = permit.typed.iter().map(|word| Field {
+            key: None,
+            label: format!("type {word}"),
+            required: true,
+            expects: Some(word.clone()),
+            edit: Edit::default(),
+        });
+        Self {
+            verb,
+            fields: inputs.chain(word).collect(),
+            permit,
+            opener,
+            spot: Spot::Cancel,
+            scroll: 0,
+            moved: false,
+            complaint: None,
+        }
+    }
+
+    /// The key that confirms when the button is focused: Enter, or Space where Enter opened it.
+    #[must_use]
+    pub fn confirm_key(&self) -> Key {
+        if self.opener == Key::plain(Code::Enter) {
+            Key::char(' ')
+        } else {
+            Key::plain(Code::Enter)
+        }
+    }
+
+    /// The wish, as typed.
+    #[must_use]
+    pub fn request(&self) -> Request {
+        let inputs: BTreeMap<String, String> = self
+            .fields
+            .iter()
+            .filter_map(|f| Some((f.key.clone()?, f.edit.text().to_string())))
+            .collect();
+        Request {
+            action: self.permit.action.clone(),
+            basis: self.permit.basis.clone(),
+            inputs,
+        }
+    }
+
+    /// What stands against confirming.
+    #[must_use]
+    pub fn lacks(&self) -> Option<String> {
+        if self.moved {
+            return Some("what you saw has moved since; go back and look again".into());
+        }
+        self.fields.iter().find_map(Field::lacks)
+    }
+
+    /// Handles a key.
+    pub fn key(&mut self, key: Key) -> Answer {
+        if key.code == Code::Esc {
+            return Answer::Cancelled;
+        }
+        match key.code {
+            Code::Tab | Code::Down => self.turn(true),
+            Code::BackTab | Code::Up => self.turn(false),
+            Code::PageDown => self.scroll = self.scroll.saturating_add(3),
+            Code::PageUp => self.scroll = self.scroll.saturating_sub(3),
+            _ => return self.at_spot(key),
+        }
+        Answer::Open
+    }
+
+    fn at_spot(&mut self, key: Key) -> Answer {
+        let press = matches!(key.code, Code::Enter | Code::Char(' ')) && !key.ctrl && !key.alt;
+        match self.spot {
+            Spot::Field(i) => {
+                if key.code == Code::Enter {
+                    self.turn(true);
+                } else if let Some(f) = self.fields.get_mut(i) {
+                    f.edit.key(key);
+                    self.complaint = None;
+                }
+            }
+            Spot::Cancel if press => return Answer::Cancelled,
+            Spot::Confirm if key == self.confirm_key() => return self.confirm(),
+            Spot::Cancel | Spot::Confirm => match key.code {
+                Code::Left | Code::Right => {
+                    self.spot = if self.spot == Spot::Cancel {
+                        Spot::Confirm
+                    } else {
+                        Spot::Cancel
+                    };
+                }
+                // Typing goes into the first line to fill in, so that the name can be typed right away.
+                _ if key.types().is_some_and(|c| c != ' ') && key != self.opener => {
+                    if let Some(i) = self.fields.iter().position(|f| f.lacks().is_some()) {
+                        self.spot = Spot::Field(i);
+                        return self.at_spot(key);
+                    }
+                }
+                _ => {}
+            },
+        }
+        Answer::Open
+    }
+
+    fn confirm(&mut self) -> Answer {
+        match self.lacks() {
+            None => Answer::Confirmed(self.request()),
+            Some(why) => {
+                self.complaint = Some(why);
+                if let Some(i) = self.fields.iter().position(|f| f.lacks().is_some()) {
+                    self.spot = Spot::Field(i);
+                }
+                Answer::Open
+            }
+        }
+    }
+
+    /// Pastes into the focused field; `false` where none is focused.
+    pub fn paste(&mut self, text: &str) -> bool {
+        let Spot::Field(i) = self.spot else {
+            return false;
+        };
+        if let Some(f) = self.fields.get_mut(i) {
+            f.edit.paste(text);
+        }
+        true
+    }
+
+    fn turn(&mut self, on: bool) {
+        let mut spots: Vec<Spot> = (0..self.fields.len()).map(Spot::Field).collect();
+        spots.extend([Spot::Cancel, Spot::Confirm]);
+        let at = spots.iter().position(|s| *s == self.spot).unwrap_or(0);
+        let step = if on { 1 } else { spots.len() - 1 };
+        if let Some(spot) = spots.get((at + step) % spots.len()) {
+            self.spot = *spot;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::fixture;
+
+    fn press(d: &mut Dialog, keys: &[&str]) -> Answer {
+        let mut last = Answer::Open;
+        for k in keys {
+            last = d.key(Key::parse(k).unwrap());
+        }
+        last
+    }
+
+    fn dialog(opener: &str) -> Dialog {
+        Dialog::new("roll back", fixture::rollback_permit(), Key::parse(opener).unwrap())
+    }
+
+    #[test]
+    fn cancel_is_focused_and_enter_alone_does_nothing() {
+        let mut d = dialog("R");
+        assert_eq!(d.spot, Spot::Cancel);
+        assert_eq!(press(&mut d, &["enter"]), Answer::Cancelled);
+    }
+
+    #[test]
+    fn the_opening_key_never_confirms() {
+        for opener in ["R", "space", "enter"] {
+            let mut d = dialog(opener);
+            for f in &mut d.fields {
+                f.edit = Edit::new(f.expects.clone().unwrap_or("why".into()));
+            }
+            d.spot = Spot::Confirm;
+            assert_eq!(press(&mut d, &[opener]), Answer::Open, "{opener}");
+            let key = d.confirm_key();
+            d.spot = Spot::Confirm;
+            assert!(matches!(d.key(key), Answer::Confirmed(_)), "{opener}");
+        }
+    }
+
+    #[test]
+    fn the_name_must_be_typed() {
+        let mut d = dialog("R");
+        press(&mut d, &["tab", "enter"]);
+        assert!(d.complaint.is_some());
+        assert!(matches!(d.spot, Spot::Field(_)));
+        press(&mut d, &["c", "h", "e", "c", "k", "o", "u", "t", "enter", "tab"]);
+        assert_eq!(d.spot, Spot::Confirm);
+        let Answer::Confirmed(request) = press(&mut d, &["enter"]) else {
+            panic!("not confirmed: {:?}", d.complaint);
+        };
+        assert_eq!(request.basis, fixture::rollback_permit().basis);
+        assert!(request.inputs.contains_key("reason"));
+    }
+
+    #[test]
+    fn what_moved_is_not_confirmed() {
+        let mut d = dialog("R");
+        for f in &mut d.fields {
+            f.edit = Edit::new(f.expects.clone().unwrap_or("why".into()));
+        }
+        d.moved = true;
+        d.spot = Spot::Confirm;
+        assert_eq!(press(&mut d, &["enter"]), Answer::Open);
+        assert!(d.complaint.unwrap().contains("moved"));
+    }
+}

@@ -1,0 +1,188 @@
+//! Lists: which there are, and where each stands. A selection is a stable id, never an index.
+
+/// Every list on screen or over it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ListId {
+    /// The band's reasons.
+    Band,
+    /// Pane 1.
+    Calendar,
+    /// Pane 2.
+    Deploys,
+    /// Pane 3.
+    Checklist,
+    /// Pane 4.
+    Metrics,
+    /// Pane 5.
+    Oncall,
+    /// Pane 6.
+    Journal,
+    /// What is owed.
+    Debts,
+    /// Every feed.
+    Feeds,
+    /// The proof that rollback would work.
+    Passport,
+    /// The rollback's steps.
+    Plan,
+    /// The open handoff's lines.
+    Handoff,
+    /// Releases.
+    Releases,
+    /// What the program said.
+    Messages,
+}
+
+impl ListId {
+    /// The heading, as it stands on the border.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Band => "Reasons",
+            Self::Calendar => "Calendar",
+            Self::Deploys => "Deploys",
+            Self::Checklist => "Checklist",
+            Self::Metrics => "Metrics",
+            Self::Oncall => "On-call",
+            Self::Journal => "Journal",
+            Self::Debts => "Debts",
+            Self::Feeds => "Feeds",
+            Self::Passport => "Rollback passport",
+            Self::Plan => "Rollback steps",
+            Self::Handoff => "Open handoff",
+            Self::Releases => "Releases",
+            Self::Messages => "Messages",
+        }
+    }
+}
+
+/// Where a list stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListState {
+    /// Selected row's id. It stays when the row is gone, so that nothing else is acted upon by mistake.
+    pub selected: Option<String>,
+    /// Where the selected row was last seen, to go on from when it is gone.
+    pub seen_at: usize,
+    /// First row drawn.
+    pub offset: usize,
+    /// Words to filter by.
+    pub filter: String,
+}
+
+impl ListState {
+    /// Moves by `by` rows among `ids` (`None`: a row that cannot be selected).
+    pub fn step(&mut self, ids: &[Option<String>], by: i64) {
+        let places: Vec<usize> = (0..ids.len())
+            .filter(|i| ids.get(*i).is_some_and(Option::is_some))
+            .collect();
+        let Some(last) = places.len().checked_sub(1) else {
+            return;
+        };
+        let at = self.place(ids);
+        let target = match at {
+            Some(at) => {
+                let rank = places.iter().position(|p| *p == at).unwrap_or(0);
+                let moved = i64::try_from(rank).unwrap_or(0).saturating_add(by);
+                usize::try_from(moved.max(0)).unwrap_or(0).min(last)
+            }
+            None => places
+                .iter()
+                .position(|p| *p >= self.seen_at)
+                .unwrap_or(last),
+        };
+        if let Some(place) = places.get(target) {
+            self.selected = ids.get(*place).cloned().flatten();
+            self.seen_at = *place;
+        }
+    }
+
+    /// The selected row's place among `ids`.
+    #[must_use]
+    pub fn place(&self, ids: &[Option<String>]) -> Option<usize> {
+        let selected = self.selected.as_ref()?;
+        ids.iter().position(|id| id.as_ref() == Some(selected))
+    }
+
+    /// Keeps the selection drawn in `height` rows; selects the first row where nothing was ever selected.
+    pub fn settle(&mut self, ids: &[Option<String>], height: usize) {
+        if self.selected.is_none() {
+            self.selected = ids.iter().flatten().next().cloned();
+        }
+        let most = ids.len().saturating_sub(height);
+        if let Some(place) = self.place(ids) {
+            self.seen_at = place;
+            // The headings right above the first selectable row stay in sight with it.
+            let first = ids.iter().position(Option::is_some).unwrap_or(0);
+            let top = if place == first { 0 } else { place };
+            if top < self.offset {
+                self.offset = top;
+            }
+            if place >= self.offset + height {
+                self.offset = place + 1 - height.max(1);
+            }
+        }
+        self.offset = self.offset.min(most);
+    }
+}
+
+/// Does `text` hold every word of `filter`, whatever the case?
+#[must_use]
+pub fn matches(filter: &str, text: &str) -> bool {
+    if filter.trim().is_empty() {
+        return true;
+    }
+    let text = text.to_lowercase();
+    filter
+        .to_lowercase()
+        .split_whitespace()
+        .all(|word| text.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(text: &str) -> Vec<Option<String>> {
+        text.chars()
+            .map(|c| (c != '-').then(|| c.to_string()))
+            .collect()
+    }
+
+    #[test]
+    fn the_selection_follows_the_row_and_never_jumps_to_another() {
+        let mut s = ListState::default();
+        s.settle(&ids("-ab-c"), 10);
+        assert_eq!(s.selected.as_deref(), Some("a"));
+        s.step(&ids("-ab-c"), 1);
+        s.step(&ids("-ab-c"), 1);
+        assert_eq!(s.selected.as_deref(), Some("c"), "headings are stepped over");
+        s.settle(&ids("cxab"), 10);
+        assert_eq!((s.selected.as_deref(), s.seen_at), (Some("c"), 0));
+        s.settle(&ids("xab"), 10);
+        assert_eq!(s.place(&ids("xab")), None, "gone: nothing is selected");
+        s.step(&ids("xab"), 1);
+        assert_eq!(s.selected.as_deref(), Some("x"));
+    }
+
+    #[test]
+    fn the_selection_stays_in_sight() {
+        let all = ids("-abcdefghij");
+        let mut s = ListState::default();
+        s.settle(&all, 4);
+        assert_eq!(s.offset, 0);
+        s.step(&all, 100);
+        s.settle(&all, 4);
+        assert_eq!((s.selected.as_deref(), s.offset), (Some("j"), 7));
+        s.step(&all, -100);
+        s.settle(&all, 4);
+        assert_eq!(s.offset, 0, "with its heading");
+        s.settle(&[], 0);
+    }
+
+    #[test]
+    fn a_filter_wants_every_word() {
+        assert!(matches("err CHECK", "checkout error rate"));
+        assert!(!matches("err pay", "checkout error rate"));
+        assert!(matches("  ", "x"));
+    }
+}

@@ -1,0 +1,413 @@
+//! The rows of every list, borrowed from the situation. View, selection, filter, evidence and copy all read these.
+
+use std::borrow::Cow;
+
+use chrono::{Days, NaiveDate};
+
+use crate::domain::event::{HandoffItem, PlanStep, StepState};
+use crate::domain::policy::Section;
+use crate::domain::situation::{
+    AlertRow, CalendarRelease, CheckpointView, DebtView, DeployRow, FeedView, GateView, ItemView,
+    JournalLine, MetricView, OncallRow, PassportLine, PlanView, Reason, ReleaseView, Situation,
+    StripSegment, Tone, TriggerView,
+};
+use crate::domain::time::{Instant, day_start};
+
+use super::list::{ListId, matches};
+use super::model::{Model, Notice};
+
+/// One row.
+#[derive(Clone, Debug)]
+pub struct Row<'a> {
+    /// Stable id; `None`: cannot be selected.
+    pub id: Option<String>,
+    /// Key into the situation's evidence.
+    pub evidence: Option<String>,
+    /// What it shows.
+    pub item: Item<'a>,
+}
+
+/// What a row shows.
+#[derive(Clone, Debug)]
+pub enum Item<'a> {
+    /// A heading with what stands at its right.
+    Heading(Cow<'a, str>, String),
+    /// A sentence.
+    Text(Tone, Cow<'a, str>),
+    /// A reason of the band.
+    Reason(&'a Reason),
+    /// A local day with its stretches.
+    Day(NaiveDate, bool, Vec<&'a StripSegment>),
+    /// A release on the calendar.
+    Planned(&'a CalendarRelease),
+    /// A deployment.
+    Deploy(&'a DeployRow),
+    /// A checklist item.
+    Check(&'a ItemView),
+    /// A step of the rollback.
+    Step(&'a PlanStep, StepState, &'a str, Option<Instant>),
+    /// A checkpoint of the watch.
+    Checkpoint(&'a CheckpointView),
+    /// A metric.
+    Metric(&'a MetricView),
+    /// A gate.
+    Gate(&'a GateView),
+    /// A trigger.
+    Trigger(&'a TriggerView),
+    /// A person on call.
+    Oncall(&'a OncallRow),
+    /// An alert.
+    Alert(&'a AlertRow),
+    /// A line of the journal.
+    Journal(&'a JournalLine),
+    /// A debt.
+    Debt(&'a DebtView),
+    /// A feed.
+    Feed(&'a FeedView),
+    /// A line of the passport.
+    Proof(&'a PassportLine),
+    /// A line of the handoff, taken or not.
+    Handed(&'a HandoffItem, bool),
+    /// A release.
+    Release(&'a ReleaseView),
+    /// What the program said.
+    Notice(&'a Notice),
+}
+
+impl<'a> Row<'a> {
+    fn new(id: impl Into<String>, evidence: Option<String>, item: Item<'a>) -> Self {
+        Self {
+            id: Some(id.into()),
+            evidence,
+            item,
+        }
+    }
+    fn heading(text: impl Into<Cow<'a, str>>, right: impl Into<String>) -> Self {
+        Self {
+            id: None,
+            evidence: None,
+            item: Item::Heading(text.into(), right.into()),
+        }
+    }
+    fn text(id: &str, evidence: Option<&str>, tone: Tone, text: impl Into<Cow<'a, str>>) -> Self {
+        Self::new(id, evidence.map(Into::into), Item::Text(tone, text.into()))
+    }
+
+    /// The row as one line of plain text.
+    #[must_use]
+    pub fn plain(&self) -> String {
+        super::fields::plain(&self.item)
+    }
+}
+
+/// The rows of a list, filtered.
+#[must_use]
+pub fn rows(model: &Model, list: ListId) -> Vec<Row<'_>> {
+    let mut rows = match (&model.situation, list) {
+        (_, ListId::Messages) => notices(model),
+        (None, _) => Vec::new(),
+        (Some(s), _) => of(s, list),
+    };
+    let filter = model.filter(list);
+    if !filter.trim().is_empty() {
+        rows.retain(|r| r.id.is_some() && matches(filter, &r.plain()));
+    }
+    rows
+}
+
+/// The ids of a list's rows, for moving.
+#[must_use]
+pub fn ids(model: &Model, list: ListId) -> Vec<Option<String>> {
+    rows(model, list).into_iter().map(|r| r.id).collect()
+}
+
+fn of(s: &Situation, list: ListId) -> Vec<Row<'_>> {
+    match list {
+        ListId::Band => s.band.reasons.iter().map(reason).collect(),
+        ListId::Calendar => calendar(s),
+        ListId::Deploys => s.deployments.iter().map(deploy).collect(),
+        ListId::Checklist => checklist(s),
+        ListId::Metrics => metrics(s),
+        ListId::Oncall => oncall(s),
+        ListId::Journal => s.journal.iter().map(journal).collect(),
+        ListId::Debts => s.debts.iter().map(debt).collect(),
+        ListId::Feeds => s.feeds.iter().map(feed).collect(),
+        ListId::Passport => passport(s),
+        ListId::Plan => s.plan.as_ref().map(plan).unwrap_or_default(),
+        ListId::Handoff => handoff(s),
+        ListId::Releases => s.releases.iter().map(release).collect(),
+        ListId::Messages => Vec::new(),
+    }
+}
+
+fn notices(model: &Model) -> Vec<Row<'_>> {
+    let newest_first = model.notices.iter().rev();
+    newest_first
+        .map(|n| Row::new(format!("notice/{}", n.number), None, Item::Notice(n)))
+        .collect()
+}
+
+fn reason(r: &Reason) -> Row<'_> {
+    let id = r.evidence.clone().unwrap_or_else(|| r.text.clone());
+    Row::new(id, r.evidence.clone(), Item::Reason(r))
+}
+
+fn deploy(d: &DeployRow) -> Row<'_> {
+    Row::new(
+        d.id.clone(),
+        Some(format!("deploy/{}", d.id)),
+        Item::Deploy(d),
+    )
+}
+
+fn journal(j: &JournalLine) -> Row<'_> {
+    let key = format!("journal/{}", j.seq);
+    Row::new(key.clone(), Some(key), Item::Journal(j))
+}
+
+fn debt(d: &DebtView) -> Row<'_> {
+    let evidence = format!("debt/{}", d.debt.id);
+    Row::new(d.debt.id.clone(), Some(evidence), Item::Debt(d))
+}
+
+fn feed(f: &FeedView) -> Row<'_> {
+    let evidence = format!("feed/{}", f.need);
+    Row::new(f.need.clone(), Some(evidence), Item::Feed(f))
+}
+
+fn release(r: &ReleaseView) -> Row<'_> {
+    let key = format!("release/{}", r.plan.id);
+    Row::new(key.clone(), Some(key), Item::Release(r))
+}
+
+fn calendar(s: &Situation) -> Vec<Row<'_>> {
+    let mut out = Vec::new();
+    let c = &s.calendar;
+    for (i, why) in c.reasons.iter().enumerate() {
+        out.push(Row::text(
+            &format!("calendar/reason/{i}"),
+            Some("calendar"),
+            c.state.tone,
+            why.as_str(),
+        ));
+    }
+    for name in &c.unread {
+        out.push(Row::text(
+            &format!("calendar/unread/{name}"),
+            Some("calendar"),
+            Tone::Unknown,
+            format!("unknown: calendar {name} was not read"),
+        ));
+    }
+    out.extend(days(s));
+    for r in &c.releases {
+        out.push(Row::new(
+            format!("calendar/release/{}", r.id),
+            Some(format!("release/{}", r.id)),
+            Item::Planned(r),
+        ));
+    }
+    if let Some(last) = &c.last_shipped {
+        out.push(Row::text(
+            "calendar/last",
+            Some("calendar"),
+            Tone::Plain,
+            format!("shipped last: {last}"),
+        ));
+    }
+    out
+}
+
+/// Eight local days with the stretches that touch each.
+fn days(s: &Situation) -> Vec<Row<'_>> {
+    let zone = s.timezone;
+    let today = s.now.world.with_timezone(&zone).date_naive();
+    if s.calendar.strip.is_empty() {
+        return Vec::new();
+    }
+    let dates = (0..8).filter_map(|n| today.checked_add_days(Days::new(n)));
+    dates
+        .map(|date| {
+            let whole = crate::domain::time::Span {
+                start: day_start(date, zone),
+                end: date
+                    .checked_add_days(Days::new(1))
+                    .map(|d| day_start(d, zone)),
+            };
+            let here = s.calendar.strip.iter();
+            let here = here.filter(|seg| seg.span.overlaps(&whole)).collect();
+            let key = format!("calendar/day/{date}");
+            Row::new(key, Some("calendar".into()), Item::Day(date, date == today, here))
+        })
+        .collect()
+}
+
+/// Is there a plan that a person must see? Running, or ended with the release still open.
+#[must_use]
+pub fn visible_plan(s: &Situation) -> Option<&PlanView> {
+    let open = s.band.phase != Some(crate::domain::situation::Phase::Closed);
+    let mine = |p: &&PlanView| s.current.as_deref() == Some(p.plan.release.as_str());
+    s.plan
+        .as_ref()
+        .filter(|p| p.ended.is_none() || (open && mine(p)))
+}
+
+fn checklist(s: &Situation) -> Vec<Row<'_>> {
+    let mut out = visible_plan(s).map(plan).unwrap_or_default();
+    for section in [Section::PreDeploy, Section::Deploy, Section::PostDeploy] {
+        let items: Vec<&ItemView> = s
+            .checklist
+            .items
+            .iter()
+            .filter(|i| i.section == section)
+            .collect();
+        if items.is_empty() {
+            continue;
+        }
+        out.push(Row::heading(section.word(), ""));
+        out.extend(items.into_iter().map(|i| {
+            let evidence = format!("item/{}", i.id);
+            Row::new(i.id.clone(), Some(evidence), Item::Check(i))
+        }));
+    }
+    if let Some(w) = &s.watch {
+        let until = super::words::moment(w.until, s.now.world, s.timezone);
+        out.push(Row::heading("WATCH", format!("until {until}")));
+        out.extend(w.checkpoints.iter().map(|c| {
+            let key = format!("checkpoint/{}", c.after);
+            Row::new(key.clone(), Some(key), Item::Checkpoint(c))
+        }));
+    }
+    out
+}
+
+fn plan(p: &PlanView) -> Vec<Row<'_>> {
+    let done = p.states.values();
+    let done = done.filter(|(st, _)| matches!(st, StepState::Confirmed | StepState::Deferred));
+    let right = match &p.ended {
+        Some((true, _)) => "ended".to_string(),
+        Some((false, _)) => "ended, not done".to_string(),
+        None => format!("{}/{}", done.count(), p.plan.steps.len()),
+    };
+    let mut out = vec![Row::heading("ROLLBACK", right)];
+    if let Some(why) = &p.stuck {
+        out.push(Row::text("plan/stuck", None, Tone::Fail, why.as_str()));
+    }
+    if let Some((done, sentence)) = &p.ended {
+        let tone = if *done { Tone::Plain } else { Tone::Fail };
+        out.push(Row::text("plan/ended", None, tone, sentence.as_str()));
+    }
+    out.extend(p.plan.steps.iter().map(|step| {
+        let (state, said) = p
+            .states
+            .get(&step.id)
+            .map_or((StepState::Waiting, ""), |(st, said)| (*st, said.as_str()));
+        let at = p.times.get(&step.id).copied();
+        let key = format!("step/{}", step.id);
+        Row::new(key.clone(), Some(key), Item::Step(step, state, said, at))
+    }));
+    out
+}
+
+fn metrics(s: &Situation) -> Vec<Row<'_>> {
+    let metrics = s.metrics.iter().map(|m| {
+        let evidence = format!("metric/{}", m.id);
+        Row::new(evidence.clone(), Some(evidence), Item::Metric(m))
+    });
+    let gates = s
+        .gates
+        .iter()
+        .map(|g| Row::new(g.id.clone(), Some(g.id.clone()), Item::Gate(g)));
+    let triggers = s
+        .triggers
+        .iter()
+        .map(|t| Row::new(t.id.clone(), Some(t.id.clone()), Item::Trigger(t)));
+    metrics.chain(gates).chain(triggers).collect()
+}
+
+fn oncall(s: &Situation) -> Vec<Row<'_>> {
+    let o = &s.oncall;
+    let mut out: Vec<Row<'_>> = o
+        .rows
+        .iter()
+        .map(|r| {
+            let id = format!("oncall/{}/{}", r.level, r.person);
+            Row::new(id, Some("oncall".into()), Item::Oncall(r))
+        })
+        .collect();
+    if !o.brief.word.is_empty() {
+        let mut text = format!("brief: {}", o.brief.word);
+        if !o.note.is_empty() {
+            text = format!("{text}, {}", o.note);
+        }
+        out.push(Row::text("oncall/brief", Some("oncall"), o.brief.tone, text));
+    }
+    if let Some(at) = o.escalates_at {
+        let left = crate::domain::time::duration_words(at - s.now.world);
+        let text = format!("escalates in {left}");
+        out.push(Row::text("oncall/escalates", Some("oncall"), Tone::Hold, text));
+    }
+    for (i, line) in o.incidents.iter().enumerate() {
+        let text = format!("incident: {line}");
+        out.push(Row::text(&format!("oncall/incident/{i}"), Some("oncall"), Tone::Fail, text));
+    }
+    out.extend(o.alerts.iter().map(|a| {
+        let service = a.service.as_deref().unwrap_or("");
+        let id = format!("alert/{}/{service}", a.name);
+        Row::new(id, Some("oncall".into()), Item::Alert(a))
+    }));
+    if let Some(h) = &s.handoff {
+        let taken = h.items.iter().filter(|(_, t)| *t).count();
+        let text = format!("handoff {} → {}: {taken} of {} taken", h.from, h.to, h.items.len());
+        out.push(Row::text("oncall/handoff", None, Tone::Hold, text));
+    }
+    out
+}
+
+fn passport(s: &Situation) -> Vec<Row<'_>> {
+    let mut out = Vec::new();
+    for p in &s.passports {
+        let (from, to) = (
+            p.from.as_deref().unwrap_or("?"),
+            p.to.as_deref().unwrap_or("?"),
+        );
+        out.push(Row::heading(
+            format!("{} in {}: {from} → {to}", p.service, p.environment),
+            format!("{}/{}", p.passed, p.lines.len()),
+        ));
+        if let Some(why) = &p.no_return {
+            let id = format!("passport/{}/no-return", p.service);
+            let text = format!("past the point of no return: {why}");
+            out.push(Row::text(&id, None, Tone::Fail, text));
+        }
+        let evidence = format!("passport/{}", p.service);
+        out.extend(p.lines.iter().map(|l| {
+            Row::new(
+                format!("{evidence}/{}", l.id),
+                Some(evidence.clone()),
+                Item::Proof(l),
+            )
+        }));
+        for (version, said) in &p.others {
+            let id = format!("{evidence}/other/{version}");
+            let text = format!("or to {version}: {said}");
+            out.push(Row::text(&id, Some(&evidence), Tone::Plain, text));
+        }
+    }
+    out
+}
+
+fn handoff(s: &Situation) -> Vec<Row<'_>> {
+    let Some(h) = &s.handoff else {
+        return Vec::new();
+    };
+    let at = super::words::moment(h.at, s.now.world, s.timezone);
+    let mut out = vec![Row::heading(
+        format!("{} hands over to {}", h.from, h.to),
+        at,
+    )];
+    out.extend(h.items.iter().map(|(item, taken)| {
+        Row::new(item.id.clone(), None, Item::Handed(item, *taken))
+    }));
+    out
+}

@@ -1,0 +1,171 @@
+//! What the engine says.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::app::list::ListId;
+use crate::app::model::{Loudness, Model, Overlay};
+use crate::app::msg::Effect;
+use crate::app::port::Fact;
+use crate::domain::situation::{Advice, Permission, Situation};
+
+pub(super) fn fact(model: &mut Model, fact: Fact) -> Vec<Effect> {
+    match fact {
+        Fact::Assessed(situation) => assessed(model, situation),
+        Fact::Done { seq, result } => {
+            done(model, seq, result);
+            Vec::new()
+        }
+        Fact::Document { title, markdown } => {
+            model.overlays.push(Overlay::Document {
+                title,
+                markdown,
+                scroll: 0,
+            });
+            Vec::new()
+        }
+        Fact::Trouble(text) => {
+            model.say(Loudness::Error, text);
+            Vec::new()
+        }
+        Fact::Fatal(why) => {
+            model.fatal = Some(why);
+            Vec::new()
+        }
+    }
+}
+
+fn done(model: &mut Model, seq: u64, result: Result<String, Vec<crate::domain::situation::Refusal>>) {
+    let label = model
+        .in_flight
+        .remove(&seq)
+        .map_or_else(|| "act".to_string(), |f| f.label);
+    match result {
+        Ok(sentence) => model.say(Loudness::Info, sentence),
+        Err(refusals) => {
+            let first = refusals.first().map_or("no reason given", |r| r.why.as_str());
+            model.say(Loudness::Error, format!("{label}: refused: {first}"));
+            model.overlays.push(Overlay::Refusal {
+                label,
+                refusals,
+                selected: 0,
+            });
+        }
+    }
+}
+
+fn assessed(model: &mut Model, new: Arc<Situation>) -> Vec<Effect> {
+    // A late judgement never takes the place of a newer one.
+    if let Some(old) = &model.situation
+        && old.now.real > new.now.real
+    {
+        return Vec::new();
+    }
+    let old = model.situation.replace(Arc::clone(&new));
+    let mut effects = Vec::new();
+    match &old {
+        None => {
+            land(model, &new);
+            model.tour.resume(&new);
+        }
+        Some(old) => effects.extend(news(model, old, &new)),
+    }
+    model.tour.watch(&new);
+    follow(model, &new);
+    let title = title(&new);
+    if title != model.title {
+        model.title.clone_from(&title);
+        effects.push(Effect::Title(title));
+    }
+    effects
+}
+
+/// `checkout 2026.47: ROLL BACK (production)`.
+fn title(s: &Situation) -> String {
+    let band = &s.band;
+    let what = band.release.as_deref().unwrap_or(&s.title);
+    format!("{what}: {} ({})", band.advice.word(), band.environment)
+}
+
+/// The first situation: the cockpit lands on the next thing to do.
+fn land(model: &mut Model, s: &Situation) {
+    use crate::app::layout::Pane;
+    let item = s.checklist.next.clone();
+    let before = matches!(s.band.advice, Advice::NoGo | Advice::Go | Advice::Idle);
+    if let (true, Some(item)) = (before, item) {
+        model.pane = Pane::Checklist;
+        let state = model.lists.entry(ListId::Checklist).or_default();
+        state.selected = Some(item);
+    } else if !s.band.reasons.is_empty() {
+        model.on_band = true;
+        model.pane = Pane::Metrics;
+    }
+}
+
+/// What the person must hear of although they look elsewhere: a trigger that tripped just now.
+fn news(model: &Model, old: &Situation, new: &Situation) -> Vec<Effect> {
+    let before: BTreeSet<&str> = old
+        .triggers
+        .iter()
+        .filter(|t| t.tripped)
+        .map(|t| t.id.as_str())
+        .collect();
+    let tripped = new
+        .triggers
+        .iter()
+        .filter(|t| t.tripped && !before.contains(t.id.as_str()));
+    tripped
+        .filter(|_| !model.focused)
+        .map(|t| Effect::Notify {
+            title: format!("{}: {} ({})", t.service, new.band.advice.word(), new.band.environment),
+            body: format!("trigger {} tripped: {}", t.trigger, t.distance),
+        })
+        .collect()
+}
+
+/// Open views follow the new situation: evidence shows the newest numbers, a dialog notices that its target moved.
+fn follow(model: &mut Model, s: &Situation) {
+    for overlay in &mut model.overlays {
+        match overlay {
+            Overlay::Evidence {
+                key: Some(key),
+                shown,
+                ..
+            } => {
+                if let Some(e) = s.evidence.get(key) {
+                    shown.clone_from(e);
+                }
+            }
+            Overlay::Dialog(d) => {
+                let same = matches!(
+                    s.permits.get(&d.permit.action),
+                    Some(Permission::Granted(p)) if p.basis == d.permit.basis
+                );
+                d.moved = !same;
+            }
+            _ => {}
+        }
+    }
+    keep_up(model);
+}
+
+/// Keeps a new trouble that came with the situation, so that it is found among the messages later.
+fn keep_up(model: &mut Model) {
+    let Some(s) = model.situation.clone() else {
+        return;
+    };
+    for trouble in &s.troubles {
+        let known = model.notices.iter().any(|n| n.text == *trouble);
+        if !known {
+            let shown = model.notice_shown;
+            model.say(Loudness::Error, trouble.clone());
+            model.notice_shown = shown;
+        }
+    }
+    // A list over the panes whose subject is gone closes itself rather than showing nothing.
+    model.overlays.retain(|o| match o {
+        Overlay::List(ListId::Handoff) => s.handoff.is_some(),
+        Overlay::List(ListId::Plan) => s.plan.is_some(),
+        _ => true,
+    });
+}

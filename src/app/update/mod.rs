@@ -1,0 +1,172 @@
+//! The pure update: a message changes the model and gives effects. Nothing is judged here: an act asks the situation's permits.
+
+mod acts;
+mod facts;
+mod keys;
+mod moves;
+
+use crate::domain::time::Now;
+
+use super::layout::Pane;
+use super::list::ListId;
+use super::model::{Loudness, Model};
+use super::msg::{Effect, Mouse, Msg};
+use super::port::Order;
+use super::{fields, rows};
+
+/// Takes in what happened at `now` and gives what is to be done.
+pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
+    model.now = now;
+    let mut effects = match msg {
+        Msg::Key(key) => keys::key(model, key),
+        Msg::Pasted(text) => keys::paste(model, &text),
+        Msg::Mouse(mouse) => pointer(model, mouse),
+        Msg::Resized(w, h) => {
+            model.size = (w, h);
+            Vec::new()
+        }
+        Msg::Focused(focused) => {
+            model.focused = focused;
+            Vec::new()
+        }
+        Msg::Fact(fact) => facts::fact(model, fact),
+        Msg::EngineGone => {
+            if model.fatal.is_none() && !model.quitting {
+                model.fatal = Some("it ended without a word".into());
+            }
+            Vec::new()
+        }
+        Msg::Ticked => Vec::new(),
+    };
+    settle(model);
+    effects.extend(tell(model));
+    effects
+}
+
+/// Brings every drawn list in order: selection in sight, nothing scrolled past its end.
+fn settle(model: &mut Model) {
+    let layout = model.layout();
+    let mut drawn: Vec<ListId> = layout.panes.iter().map(|(p, _)| p.list()).collect();
+    drawn.push(ListId::Band);
+    drawn.extend(model.overlays.iter().filter_map(|o| match o {
+        super::model::Overlay::List(list) => Some(*list),
+        _ => None,
+    }));
+    for list in drawn {
+        let Some(area) = model.list_area_in(&layout, list) else {
+            continue;
+        };
+        let ids = rows::ids(model, list);
+        let state = model.lists.entry(list).or_default();
+        state.settle(&ids, usize::from(area.h));
+    }
+}
+
+/// Tells the engine which release and service the person looks at, when that changed.
+fn tell(model: &mut Model) -> Option<Effect> {
+    let situation = model.situation.clone()?;
+    let service = shown_metric(model)
+        .and_then(|id| situation.metrics.iter().find(|m| m.id == id))
+        .map(|m| m.service.clone());
+    let looks = (situation.current.clone(), service);
+    if model.told == looks {
+        return None;
+    }
+    model.told.clone_from(&looks);
+    let (release, service) = looks;
+    Some(Effect::Order(Order::Focus { release, service }))
+}
+
+/// The metric whose chart is drawn: the selected one, the selected gate's or trigger's, or the first.
+#[must_use]
+pub fn shown_metric(model: &Model) -> Option<String> {
+    let s = model.situation.as_ref()?;
+    let selected = model.lists.get(&ListId::Metrics)?.selected.as_deref();
+    let by_selection = selected.and_then(|id| {
+        if let Some(m) = id.strip_prefix("metric/") {
+            return s.metrics.iter().find(|x| x.id == m);
+        }
+        let (service, metric) = match s.triggers.iter().find(|t| t.id == id) {
+            Some(t) => (t.service.as_str(), t.metric.as_str()),
+            None => {
+                let g = s.gates.iter().find(|g| g.id == id)?;
+                (g.service.as_str(), g.metrics.first()?.0.as_str())
+            }
+        };
+        s.metrics
+            .iter()
+            .find(|x| x.service == service && x.metric == metric)
+    });
+    by_selection.or(s.metrics.first()).map(|m| m.id.clone())
+}
+
+fn pointer(model: &mut Model, mouse: Mouse) -> Vec<Effect> {
+    let (x, y) = match mouse {
+        Mouse::Pressed(x, y) | Mouse::Wheel(x, y, _) => (x, y),
+    };
+    if !model.mouse || model.filtering.is_some() {
+        return Vec::new();
+    }
+    let layout = model.layout();
+    if model.overlays.is_empty() {
+        let Some((pane, _)) = layout.panes.iter().find(|(_, a)| a.holds(x, y)).copied() else {
+            return Vec::new();
+        };
+        go(model, pane);
+    }
+    let Some(list) = model.focused_list() else {
+        return Vec::new();
+    };
+    match mouse {
+        Mouse::Wheel(_, _, down) => moves::step(model, if down { 1 } else { -1 }),
+        Mouse::Pressed(..) => {
+            let Some(area) = model.list_area_in(&layout, list) else {
+                return Vec::new();
+            };
+            if area.holds(x, y) {
+                let ids = rows::ids(model, list);
+                let state = model.lists.entry(list).or_default();
+                let at = state.offset + usize::from(y - area.y);
+                if let Some(Some(id)) = ids.get(at) {
+                    state.selected = Some(id.clone());
+                }
+            }
+        }
+    }
+    Vec::new()
+}
+
+fn go(model: &mut Model, pane: Pane) {
+    model.pane = pane;
+    model.on_band = false;
+}
+
+/// The focused row's text, or the evidence on top, for the clipboard.
+fn copy(model: &mut Model) -> Vec<Effect> {
+    use super::model::Overlay;
+    let text = match model.overlays.last() {
+        Some(Overlay::Evidence { shown, .. }) => Some(fields::evidence_text(shown)),
+        Some(Overlay::Document { markdown, .. }) => Some(markdown.clone()),
+        Some(Overlay::Refusal { refusals, .. }) => Some(
+            refusals
+                .iter()
+                .map(|r| format!("{}: {}", r.rule, r.why))
+                .collect::<Vec<_>>()
+                .join("\n"),
+        ),
+        _ => moves::with_selected(model, |row, _| row.plain()),
+    };
+    match text {
+        Some(text) => {
+            model.say(Loudness::Info, "copied (OSC 52)");
+            vec![Effect::Copy(text)]
+        }
+        None => {
+            model.say(Loudness::Info, "nothing is selected to copy");
+            Vec::new()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
