@@ -6,6 +6,7 @@ pub mod event;
 pub mod observe;
 pub mod policy;
 pub mod record;
+pub mod recur;
 pub mod secret;
 pub mod situation;
 pub mod time;
