@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::secret::SecretRef;
 use super::time::Instant;
-use super::window::{EventRule, Freeze, Window};
+use super::window::event::EventRule;
+use super::window::{Freeze, Window};
 
 /// The whole policy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -8,7 +8,7 @@ pub mod moment;
 pub mod rrule;
 
 use self::moment::{Day, Length, Moment, TimeOfDay};
-use self::rrule::{MAX_OCCURRENCES, Rrule};
+use self::rrule::{Budget, MAX_OCCURRENCES, Rrule};
 use super::time::{Instant, Resolved, Span, resolve};
 use chrono::{Datelike, Duration, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
 use chrono_tz::Tz;
@@ -405,9 +405,15 @@ impl Recurrence {
             .map(|text| text.parse::<Rrule>())
             .collect::<Result<Vec<_>, _>>()?;
         let both = lean == Lean::Longer && rules.iter().any(Rrule::steps_within_day);
-        let starts = joined_starts(self.start.local(zone), &rules, from, to, &|at| {
-            resolve(at, zone).earliest()
-        })?;
+        let earliest = |at| resolve(at, zone).earliest();
+        let starts = joined_starts(
+            self.start.local(zone),
+            &rules,
+            from,
+            to,
+            &earliest,
+            &mut Budget::for_rule(),
+        )?;
         let extra = self.extra.iter().map(|moment| match moment {
             Moment::Day(day) => day.and_time(self.start.local(zone).time()),
             other => other.local(zone),
@@ -443,6 +449,7 @@ pub fn joined_starts(
     from: NaiveDateTime,
     to: NaiveDateTime,
     instant_of: &dyn Fn(NaiveDateTime) -> Instant,
+    budget: &mut Budget,
 ) -> Result<Vec<NaiveDateTime>, String> {
     let mut starts = if start >= from && start < to {
         vec![start]
@@ -450,7 +457,7 @@ pub fn joined_starts(
         Vec::new()
     };
     for rule in rules {
-        starts.extend(rule.local_starts(start, from, to, instant_of)?);
+        starts.extend(rule.local_starts(start, from, to, instant_of, budget)?);
     }
     starts.sort_unstable();
     starts.dedup();

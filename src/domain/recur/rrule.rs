@@ -9,8 +9,35 @@ use std::str::FromStr;
 
 /// Most occurrences one rule may make inside one horizon; beyond it the rule is refused.
 pub const MAX_OCCURRENCES: usize = 200_000;
-/// Most periods looked at for one rule and horizon (a rule may match rarely).
-const MAX_PERIODS: usize = 3_000_000;
+/// Most times of day one rule may name (hours × minutes × seconds).
+const MAX_TIMES: usize = 1_440;
+
+/// How much work expanding may still take: periods looked at and starts found. One budget serves a whole calendar, so that a hostile
+/// file is refused instead of keeping a core busy.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget(usize);
+
+impl Budget {
+    /// For one rule.
+    #[must_use]
+    pub fn for_rule() -> Self {
+        Self(2_000_000)
+    }
+
+    /// For a file of many events.
+    #[must_use]
+    pub fn for_calendar() -> Self {
+        Self(20_000_000)
+    }
+
+    fn spend(&mut self, work: usize) -> Result<(), String> {
+        self.0 = self
+            .0
+            .checked_sub(work)
+            .ok_or("the recurrence rule steps too finely to be followed; use a larger FREQ")?;
+        Ok(())
+    }
+}
 
 /// How often a rule's periods follow each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -180,6 +207,14 @@ impl Rrule {
                 !self.positions.is_empty() && !self.has_other_by_part(),
                 "BYSETPOS needs another BY part to choose from",
             ),
+            (
+                [&self.hours, &self.minutes, &self.seconds]
+                    .iter()
+                    .map(|list| list.len().max(1))
+                    .product::<usize>()
+                    > MAX_TIMES,
+                "it names too many times of day",
+            ),
         ];
         wrong
             .iter()
@@ -217,6 +252,7 @@ impl Rrule {
         from: NaiveDateTime,
         to: NaiveDateTime,
         instant_of: &dyn Fn(NaiveDateTime) -> super::super::time::Instant,
+        budget: &mut Budget,
     ) -> Result<Vec<NaiveDateTime>, String> {
         let past_until = |at: NaiveDateTime| match self.until {
             None => false,
@@ -235,10 +271,11 @@ impl Rrule {
         } else {
             self.periods_before(start, from)
         };
-        for _ in 0..MAX_PERIODS {
+        loop {
             let Some((begin, set)) = self.period(start, index) else {
                 return Ok(out);
             };
+            budget.spend(1 + set.len())?;
             if begin >= to {
                 return Ok(out);
             }
@@ -258,7 +295,6 @@ impl Rrule {
             }
             index += 1;
         }
-        Err("the recurrence rule steps too finely to be followed; use a larger FREQ".into())
     }
 
     /// How many whole periods surely end before `from`.
@@ -499,6 +535,26 @@ fn times(
             );
         }
     }
+}
+
+/// A DATE of RFC 5545: eight digits.
+#[must_use]
+pub fn basic_date(text: &str) -> Option<NaiveDate> {
+    let digits = text.len() == 8 && text.bytes().all(|b| b.is_ascii_digit());
+    digits
+        .then(|| NaiveDate::parse_from_str(text, "%Y%m%d").ok())
+        .flatten()
+}
+
+/// A DATE-TIME of RFC 5545 without its zone: eight digits, `T`, six digits.
+#[must_use]
+pub fn basic_date_time(text: &str) -> Option<NaiveDateTime> {
+    let (date, time) = text.split_once('T')?;
+    let digits = time.len() == 6 && time.bytes().all(|b| b.is_ascii_digit());
+    let time = digits
+        .then(|| NaiveTime::parse_from_str(time, "%H%M%S").ok())
+        .flatten()?;
+    Some(basic_date(date)?.and_time(time))
 }
 
 fn read_freq(value: &str) -> Result<Freq, String> {

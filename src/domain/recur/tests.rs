@@ -330,7 +330,13 @@ fn starts(start: &str, rule: &str, until_year: i32) -> Vec<String> {
         .unwrap();
     rule.parse::<Rrule>()
         .unwrap()
-        .local_starts(start, start, to, &|at| at.and_utc())
+        .local_starts(
+            start,
+            start,
+            to,
+            &|at| at.and_utc(),
+            &mut Budget::for_rule(),
+        )
         .unwrap()
         .iter()
         .map(|at| at.format("%Y-%m-%dT%H").to_string())
@@ -492,8 +498,8 @@ proptest! {
         let rule: Rrule = format!("FREQ={freq};INTERVAL={interval}{part}").parse().unwrap();
         let start = NaiveDate::from_ymd_opt(2019, 3, 31).unwrap().and_hms_opt(9, 0, 0).unwrap();
         let (from, to) = (start + Duration::days(offset), start + Duration::days(offset + 400));
-        let whole = rule.local_starts(start, start, to, &|at| at.and_utc()).unwrap();
-        let late = rule.local_starts(start, from, to, &|at| at.and_utc()).unwrap();
+        let whole = rule.local_starts(start, start, to, &|at| at.and_utc(), &mut Budget::for_rule()).unwrap();
+        let late = rule.local_starts(start, from, to, &|at| at.and_utc(), &mut Budget::for_rule()).unwrap();
         let expected: Vec<_> = whole.into_iter().filter(|at| *at >= from).collect();
         prop_assert_eq!(late, expected);
     }
