@@ -1,0 +1,1 @@
+//! What is refused: each with its line, its column and its words.
