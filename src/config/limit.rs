@@ -69,7 +69,9 @@ pub fn limit(given: &Amount, unit: Unit) -> Result<Limit, String> {
             )
         })?;
         if !times.is_finite() || times <= 0.0 {
-            return Err("a multiple of the baseline is above 0; write for example \"2x baseline\"".into());
+            return Err(
+                "a multiple of the baseline is above 0; write for example \"2x baseline\"".into(),
+            );
         }
         return Ok(Limit::Baseline(times));
     }

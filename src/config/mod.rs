@@ -5,6 +5,8 @@
 
 mod check;
 pub mod connectors;
+mod diff;
+pub mod find;
 mod limit;
 mod mask;
 mod place;
@@ -12,8 +14,11 @@ pub mod raw;
 mod render;
 mod shape;
 mod suggest;
+pub mod trust;
 
 pub use check::{MAX_BYTES, SCENARIOS, digest, load};
+pub use diff::diff;
+pub use find::find_file;
 pub use render::render;
 
 /// The JSON schema of cockpit.toml, for editors.

@@ -1,7 +1,9 @@
 //! The format as a whole: what loads, what is refused, where, and with which words.
 
+mod diff;
 mod errors;
 mod load;
+mod trust;
 
 use super::connectors::{ConnectorInfo, SettingInfo, SettingKind};
 use crate::domain::act::Verb;
