@@ -11,15 +11,19 @@ mod limit;
 mod mask;
 mod place;
 pub mod raw;
+mod reference;
 mod render;
 mod shape;
+pub mod starter;
 mod suggest;
 pub mod trust;
 
 pub use check::{MAX_BYTES, SCENARIOS, digest, load};
 pub use diff::diff;
 pub use find::find_file;
+pub use reference::reference;
 pub use render::render;
+pub use starter::starter;
 
 /// The JSON schema of cockpit.toml, for editors.
 #[must_use]

@@ -1,6 +1,7 @@
 //! The format as a whole: what loads, what is refused, where, and with which words.
 
 mod diff;
+mod documents;
 mod errors;
 mod load;
 mod trust;
