@@ -1,0 +1,235 @@
+//! `[people]`, `[approvals]`, `[[checklist]]`, `[oncall]` and `[[release]]`.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::scalar::{Argument, FlagOrText, Length, Texts, When};
+use crate::domain::policy::{ChangeKind, Purpose, RiskClass, Section};
+
+/// Approval rules by risk class.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Approvals {
+    /// Routine releases.
+    pub low: Option<Approval>,
+    /// The usual.
+    pub normal: Option<Approval>,
+    /// Releases that need more eyes.
+    pub high: Option<Approval>,
+}
+
+/// How many approvals, of whom.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["of"]))]
+pub struct Approval {
+    /// Roles that may approve.
+    pub of: Vec<String>,
+    /// How many different people.
+    #[schemars(range(min = 1, max = 20))]
+    pub count: u32,
+}
+
+impl Default for Approval {
+    fn default() -> Self {
+        Self {
+            of: Vec::new(),
+            count: 1,
+        }
+    }
+}
+
+/// A person.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Person {
+    /// OS user names.
+    pub os: Texts,
+    /// Names at vendors: chat, on-call.
+    pub vendor: Texts,
+    /// Roles.
+    pub roles: Texts,
+}
+
+/// How a checklist item is proven.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CheckKind {
+    /// A person ticks it.
+    #[default]
+    Manual,
+    /// The named CI levels are green for the version being deployed.
+    CiGreen,
+    /// The image is in the registry.
+    ArtifactPresent,
+    /// A rollback of this service in a lower environment within 30 days.
+    RollbackRehearsed,
+    /// Every line of the passport passes.
+    PassportValid,
+    /// Approved by the rule of its class.
+    Approved,
+    /// The brief was acknowledged.
+    OncallBriefed,
+    /// The escalation policy was reviewed within 30 days.
+    EscalationReviewed,
+    /// The dashboards are configured.
+    DashboardsReachable,
+    /// Every gate that was due passed.
+    Gates,
+    /// No trigger is breached and no checkpoint failed.
+    WithinBaseline,
+    /// The driver's process is alive.
+    Observed,
+    /// A command: exit 0 passes.
+    Command,
+}
+
+/// A checklist item.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["section", "title"]))]
+pub struct Item {
+    /// Stable id; made of the title where left out.
+    pub id: Option<String>,
+    /// Where it stands.
+    pub section: Option<Section>,
+    /// What it says.
+    pub title: String,
+    /// How it is proven.
+    pub check: CheckKind,
+    /// ci-green: names of runs that must be green; every run where left out.
+    pub required: Vec<String>,
+    /// command: the connection that runs it.
+    pub connection: Option<String>,
+    /// After which its proof ages out: 12h for manual, 720h for a rehearsal and a review, 5m for a command.
+    pub shelf_life: Option<Length>,
+}
+
+/// Who is on call and how they are told.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Oncall {
+    /// Connection that says who is on call.
+    pub connection: Option<String>,
+    /// Turns written here.
+    pub rotation: Vec<Rotation>,
+    /// Where briefs go: `{ connection = "chat", channel = "#releases" }`.
+    pub channels: Vec<Channel>,
+    /// Time until the next level is told.
+    pub ack_within: Length,
+    /// Who is told after the last level.
+    pub release_manager: Option<String>,
+}
+
+impl Default for Oncall {
+    fn default() -> Self {
+        Self {
+            connection: None,
+            rotation: Vec::new(),
+            channels: Vec::new(),
+            ack_within: Length(300),
+            release_manager: None,
+        }
+    }
+}
+
+/// A channel: a connection, and the arguments of its message.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default)]
+#[schemars(extend("required" = ["connection"]))]
+pub struct Channel {
+    /// Connection that posts messages.
+    pub connection: String,
+    /// Arguments.
+    #[serde(flatten)]
+    pub args: BTreeMap<String, Argument>,
+}
+
+/// Turns on call.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["people", "start"]))]
+pub struct Rotation {
+    /// 1 is paged first.
+    #[schemars(range(min = 1, max = 20))]
+    pub level: u32,
+    /// People in turn.
+    pub people: Vec<String>,
+    /// When the first person's first turn began.
+    pub start: Option<When>,
+    /// Length of a turn.
+    pub turn: Length,
+}
+
+impl Default for Rotation {
+    fn default() -> Self {
+        Self {
+            level: 1,
+            people: Vec::new(),
+            start: None,
+            turn: Length(7 * 86_400),
+        }
+    }
+}
+
+/// A planned release.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["id", "environment", "changes"]))]
+pub struct Release {
+    /// The same string everywhere: here, in the journal, in calendars.
+    pub id: String,
+    /// Title; its id where left out.
+    pub title: Option<String>,
+    /// Environment it goes to.
+    pub environment: String,
+    /// When it is planned to start.
+    pub planned: Option<When>,
+    /// Planned length.
+    pub length: Option<Length>,
+    /// Who drives.
+    pub driver: Option<String>,
+    /// Who wrote it: may not approve.
+    pub author: Option<String>,
+    /// What changes.
+    pub changes: Vec<Change>,
+    /// Why: freezes may exempt hotfix and security.
+    pub purpose: Purpose,
+    /// Watch for 72h.
+    pub significant: bool,
+    /// Risk class.
+    pub risk: RiskClass,
+    /// What may go wrong, for the brief.
+    pub failure_modes: Vec<String>,
+}
+
+/// One change.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["service", "to"]))]
+pub struct Change {
+    /// Service.
+    pub service: String,
+    /// From this version; what serves now where left out.
+    pub from: Option<String>,
+    /// To this version.
+    pub to: String,
+    /// Of what kind.
+    pub kind: ChangeKind,
+    /// true, false, or "until …": can it be undone?
+    pub reversible: FlagOrText,
+}
+
+impl Default for Change {
+    fn default() -> Self {
+        Self {
+            service: String::new(),
+            from: None,
+            to: String::new(),
+            kind: ChangeKind::Version,
+            reversible: FlagOrText::Flag(true),
+        }
+    }
+}

@@ -1,0 +1,845 @@
+//! What is refused: each with its line, its column, its key and its words.
+
+use proptest::prelude::*;
+use rstest::rstest;
+
+use super::connectors;
+use crate::config::{load, render};
+use crate::domain::diag::{Diag, Severity};
+
+/// A small sound file; snippets are written below it.
+const BASE: &str = r#"timezone = "Europe/Berlin"
+[environments.production]
+[connections.prom]
+connector = "prometheus"
+url = "http://prom:9090"
+[metrics.error_rate]
+connection = "prom"
+kind = "ratio"
+numerator = "a"
+denominator = "b"
+[metrics.p95]
+connection = "prom"
+kind = "quantile"
+query = "q"
+[[service]]
+name = "checkout"
+team = "shop"
+"#;
+
+fn found(snippet: &str) -> Vec<Diag> {
+    match load(&format!("{BASE}{snippet}"), "cockpit.toml", &connectors()) {
+        Ok((_, warnings)) => warnings,
+        Err(diags) => diags,
+    }
+}
+
+/// The only error, its line counted within the snippet.
+fn error(snippet: &str) -> (u32, u32, String, String) {
+    let lines = u32::try_from(BASE.lines().count()).unwrap();
+    let errors: Vec<Diag> = found(snippet)
+        .into_iter()
+        .filter(|d| d.severity == Severity::Error)
+        .collect();
+    let [diag] = errors.as_slice() else {
+        panic!("expected one error, found {errors:#?}");
+    };
+    assert_eq!(diag.file, "cockpit.toml");
+    let text = format!("{} ({})", diag.message, diag.help.as_deref().unwrap_or(""));
+    (
+        diag.line.saturating_sub(lines),
+        diag.col,
+        diag.key.clone(),
+        text,
+    )
+}
+
+#[rstest]
+// Shape.
+#[case("tean = \"x\"", 1, 1, "service[0].tean", "did you mean \"team\"?")]
+#[case("[conections.x]", 1, 2, "conections", "did you mean \"connections\"?")]
+#[case(
+    "[[service]]\nname = 3",
+    2,
+    8,
+    "service[1].name",
+    "expected a text, found a whole number"
+)]
+#[case(
+    "[[service]]\nteam = \"a\"",
+    1,
+    1,
+    "service[1].name",
+    "`name` is missing"
+)]
+#[case(
+    "depends_on = \"payments\"",
+    1,
+    14,
+    "service[0].depends_on",
+    "expected a list, found a text"
+)]
+#[case(
+    "depends_on = [\"checkout\", 1]",
+    1,
+    27,
+    "service[0].depends_on[1]",
+    "expected a text"
+)]
+#[case(
+    "[limits]\npresence = \"half an hour\"",
+    2,
+    12,
+    "limits.presence",
+    "not a length of time"
+)]
+#[case(
+    "[limits]\npresence = 30",
+    2,
+    12,
+    "limits.presence",
+    "expected a length of time"
+)]
+#[case(
+    "[limits]\noverride_lasts = \"30h\"",
+    2,
+    18,
+    "limits.override_lasts",
+    "at most 24h"
+)]
+#[case(
+    "[limits]\ngate_min = \"20m\"",
+    1,
+    1,
+    "limits.gate_max",
+    "shorter than gate_min"
+)]
+#[case("[keys]\nx = \"\"", 2, 5, "keys.x", "names no action")]
+#[case(
+    "runbook = \"ftp://wiki\"",
+    1,
+    11,
+    "service[0].runbook",
+    "only http and https"
+)]
+#[case(
+    "runbook = \"https://ana:pw@wiki\"",
+    1,
+    11,
+    "service[0].runbook",
+    "never holds a user name"
+)]
+#[case("team = \"twice\"", 1, 1, "", "duplicate key")]
+#[case("name", 1, 5, "", "key with no value")]
+// Connections.
+#[case(
+    "[connections.x]\nconnector = \"promtheus\"",
+    2,
+    13,
+    "connections.x.connector",
+    "did you mean \"prometheus\"?"
+)]
+#[case(
+    "[connections.x]\nconnector = \"prometheus\"",
+    1,
+    1,
+    "connections.x.url",
+    "connector prometheus needs `url`"
+)]
+#[case(
+    "[connections.x]\nconnector = \"prometheus\"\nurl = \"http://a\"\nurk = 1",
+    4,
+    1,
+    "connections.x.urk",
+    "did you mean \"url\"?"
+)]
+#[case(
+    "[connections.x]\nconnector = \"prometheus\"\nurl = \"http://ana:pw@a\"",
+    3,
+    7,
+    "connections.x.url",
+    "never holds a user name"
+)]
+#[case(
+    "[connections.x]\nconnector = \"prometheus\"\nurl = \"demo:prom\"",
+    3,
+    7,
+    "connections.x.url",
+    "only in a file with [demo]"
+)]
+#[case(
+    "[connections.x]\nconnector = \"prometheus\"\nurl = \"http://a\"\ntoken = \"abc\"",
+    4,
+    9,
+    "connections.x.token",
+    "write a reference"
+)]
+#[case(
+    "[connections.x]\nconnector = \"github\"\nowner = 'a'\nrepo = 'b'",
+    1,
+    1,
+    "connections.x.token",
+    "write a reference"
+)]
+#[case(
+    "[connections.x]\nconnector = \"prometheus\"\nurl = \"http://a\"\nevery = \"0s\"",
+    4,
+    9,
+    "connections.x.every",
+    "is 0"
+)]
+// Metrics.
+#[case(
+    "[metrics.m]\nconnection = \"prm\"\nkind = \"gauge\"\nquery = \"q\"",
+    2,
+    14,
+    "metrics.m.connection",
+    "did you mean \"prom\"?"
+)]
+#[case(
+    "[metrics.m]\nconnection = \"prom\"\nkind = \"ration\"\nquery = \"q\"",
+    3,
+    8,
+    "metrics.m.kind",
+    "did you mean \"ratio\"?"
+)]
+#[case(
+    "[metrics.m]\nconnection = \"prom\"\nkind = \"ratio\"\nnumerator = \"q\"",
+    1,
+    1,
+    "metrics.m.denominator",
+    "`denominator` is missing"
+)]
+#[case(
+    "[metrics.m]\nconnection = \"prom\"\nkind = \"gauge\"\nquery = \"q\"\nnumerator = \"q\"",
+    5,
+    1,
+    "metrics.m.numerator",
+    "no meaning for this kind"
+)]
+#[case(
+    "[metrics.m]\nconnection = \"prom\"\nkind = \"gauge\"\nquery = \"q\"\ngroups = {}",
+    5,
+    10,
+    "metrics.m.groups",
+    "label that tells them apart"
+)]
+// Services, gates, triggers.
+#[case(
+    "[[service]]\nname = \"checkout\"",
+    2,
+    8,
+    "service[1].name",
+    "defined twice"
+)]
+#[case(
+    "deployments = \"argo\"",
+    1,
+    15,
+    "service[0].deployments",
+    "no connection \"argo\""
+)]
+#[case(
+    "deployments = \"prom\"",
+    1,
+    15,
+    "service[0].deployments",
+    "reads no deployment"
+)]
+#[case(
+    "depends_on = [\"chekout\"]",
+    1,
+    15,
+    "service[0].depends_on[0]",
+    "did you mean \"checkout\"?"
+)]
+#[case(
+    "depends_on = [\"checkout\"]",
+    1,
+    14,
+    "service[0].depends_on",
+    "circle: checkout → checkout"
+)]
+#[case(
+    "depends_on = [\"b\"]\n[[service]]\nname = \"b\"\ndepends_on = [\"c\"]\n[[service]]\nname = \"c\"\ndepends_on = [\"b\"]",
+    4,
+    14,
+    "service[1].depends_on",
+    "circle: b → c → b"
+)]
+#[case(
+    "slo = { error_rte = \"1%\" }",
+    1,
+    21,
+    "service[0].slo.error_rte",
+    "did you mean \"error_rate\"?"
+)]
+#[case(
+    "slo = { error_rate = 1 }",
+    1,
+    22,
+    "service[0].slo.error_rate",
+    "needs a unit"
+)]
+#[case("slo = { p95 = \"1%\" }", 1, 15, "service[0].slo.p95", "\"800ms\"")]
+#[case(
+    "[service.target.prod]\na = 'b'",
+    1,
+    1,
+    "service[0].target.prod",
+    "did you mean \"production\"?"
+)]
+#[case(
+    "[[service.gate]]\nafter = \"step\"\nmetrics = []",
+    3,
+    11,
+    "service[0].gate[0].metrics",
+    "looks at no metric"
+)]
+#[case(
+    "[[service.gate]]\nafter = \"step\"",
+    1,
+    1,
+    "service[0].gate[0].metrics",
+    "`metrics` is missing"
+)]
+#[case(
+    "[[service.gate]]\nafter = \"stage\"\nmetrics = [\"p95\"]",
+    2,
+    9,
+    "service[0].gate[0].after",
+    "write \"step\""
+)]
+#[case(
+    "[[service.gate]]\nafter = \"400%\"\nmetrics = [\"p95\"]",
+    2,
+    9,
+    "service[0].gate[0].after",
+    "at most 100%"
+)]
+#[case(
+    "[[service.gate]]\nmetrics = [\"p95\", \"p59\"]",
+    2,
+    19,
+    "service[0].gate[0].metrics[1]",
+    "no metric \"p59\""
+)]
+#[case(
+    "[[service.gate]]\nmetrics = [\"p95\"]\ntolerance = 0.5",
+    3,
+    13,
+    "service[0].gate[0].tolerance",
+    "above 1"
+)]
+#[case(
+    "[[service.gate]]\nmetrics = [\"p95\"]\n[[service.gate]]\nmetrics = [\"p95\"]",
+    3,
+    1,
+    "service[0].gate[1].after",
+    "two gates after \"step\""
+)]
+#[case(
+    "[[service.trigger]]\nmetric = \"p95\"",
+    1,
+    1,
+    "service[0].trigger[0]",
+    "neither `above` nor `below`"
+)]
+#[case(
+    "[[service.trigger]]\nmetric = \"p95\"\nabove = \"slo\"",
+    1,
+    1,
+    "service[0].trigger[0]",
+    "no objective for p95"
+)]
+#[case(
+    "[[service.trigger]]\nmetric = \"p95\"\nabove = \"2 times\"",
+    3,
+    9,
+    "service[0].trigger[0].above",
+    "\"2x baseline\""
+)]
+#[case(
+    "[[service.trigger]]\nmetric = \"p95\"\nabove = \"0.5x baseline\"",
+    3,
+    9,
+    "service[0].trigger[0].above",
+    "more than 1"
+)]
+#[case(
+    "[[service.trigger]]\nmetric = \"p95\"\nabove = \"1s\"\nthen = \"automatc\"",
+    4,
+    8,
+    "service[0].trigger[0].then",
+    "did you mean \"automatic\"?"
+)]
+#[case(
+    "[[service.trigger]]\nmetric = \"p95\"\nabove = \"1s\"\nfor = \"0s\"",
+    4,
+    7,
+    "service[0].trigger[0].for",
+    "is 0"
+)]
+#[case(
+    "[[defaults.trigger]]\nmetric = \"latency\"\nabove = \"1s\"",
+    2,
+    10,
+    "defaults.trigger[0].metric",
+    "no metric \"latency\""
+)]
+// Windows and freezes.
+#[case("[[window]]\nname = \"w\"", 1, 1, "window[0]", "never says when")]
+#[case(
+    "[[window]]\nname = \"w\"\ndays = [\"mon\"]\nfrom = \"9:30\"\nto = \"25:00\"",
+    5,
+    6,
+    "window[0].to",
+    "not a time of day"
+)]
+#[case(
+    "[[window]]\nname = \"w\"\ndays = [\"mo\"]\nfrom = \"9:30\"\nto = \"16:00\"",
+    3,
+    9,
+    "window[0].days[0]",
+    "did you mean \"mon\"?"
+)]
+#[case(
+    "[[window]]\nname = \"w\"\ndays = [\"mon\"]\nfrom = \"9:30\"",
+    1,
+    1,
+    "window[0].to",
+    "`to` is missing"
+)]
+#[case(
+    "[[window]]\nname = \"w\"\ncron = \"0 9 * *\"\nduration = \"1h\"",
+    3,
+    8,
+    "window[0].cron",
+    "not a cron pattern"
+)]
+#[case(
+    "[[window]]\nname = \"w\"\ncron = \"0 9 * * *\"",
+    1,
+    1,
+    "window[0].duration",
+    "needs a `duration`"
+)]
+#[case(
+    "[[window]]\nname = \"w\"\nstart = 2026-12-01\ncron = \"0 9 * * *\"\nduration = \"1h\"",
+    1,
+    1,
+    "window[0]",
+    "in two ways"
+)]
+#[case(
+    "[[freeze]]\nname = \"f\"\nstart = 2026-12-28\nend = 2026-12-01",
+    4,
+    7,
+    "freeze[0].end",
+    "not after the start"
+)]
+#[case(
+    "[[freeze]]\nname = \"f\"\nend = 2026-12-01",
+    1,
+    1,
+    "freeze[0].start",
+    "`start` is missing"
+)]
+#[case("[[freeze]]\nname = \"f\"\nstart = 2026-13-01", 3, 9, "", "")]
+#[case(
+    "[[freeze]]\nname = \"f\"\nstart = \"soon\"",
+    3,
+    9,
+    "freeze[0].start",
+    "neither a day"
+)]
+#[case(
+    "[[freeze]]\nname = \"f\"\nstart = 2026-12-01\nduration = \"1h\"\nrrule = \"FREQ=FORTNIGHTLY\"",
+    5,
+    9,
+    "freeze[0].rrule",
+    ""
+)]
+#[case(
+    "[[freeze]]\nname = \"f\"\nstart = 2026-12-01\ntimezone = \"Europe/Berln\"",
+    4,
+    12,
+    "freeze[0].timezone",
+    "did you mean \"Europe/Berlin\"?"
+)]
+#[case(
+    "[[freeze]]\nname = \"f\"\nstart = 2026-12-01\nservices = [\"pay*\"]",
+    4,
+    13,
+    "freeze[0].services[0]",
+    "matches no service"
+)]
+#[case(
+    "[[freeze]]\nname = \"f\"\nstart = 2026-12-01\nregions = [\"eu\"]",
+    4,
+    12,
+    "freeze[0].regions[0]",
+    "matches no region"
+)]
+#[case(
+    "[[freeze]]\nname = \"f\"\nstart = 2026-12-01\n[[freeze]]\nname = \"f\"\nstart = 2027-12-01",
+    5,
+    8,
+    "freeze[1].name",
+    "defined twice"
+)]
+#[case(
+    "[[freeze]]\nname = \"f\"\nstart = 2026-12-01\nexcept = [\"hotfixes\"]",
+    4,
+    11,
+    "freeze[0].except[0]",
+    "did you mean \"hotfix\"?"
+)]
+// The rest.
+#[case(
+    "[[calendar]]\nconnection = \"prom\"\nrules = [{ becomes = \"freeze\" }]",
+    2,
+    14,
+    "calendar[0].connection",
+    "reads no event"
+)]
+#[case(
+    "[approvals]\nhigh = { of = [] }",
+    2,
+    15,
+    "approvals.high.of",
+    "no role"
+)]
+#[case(
+    "[approvals]\nhuge = { of = [\"a\"] }",
+    2,
+    1,
+    "approvals.huge",
+    "known here: high, low, normal"
+)]
+#[case(
+    "[[checklist]]\nsection = \"predeploy\"\ntitle = \"a\"",
+    2,
+    11,
+    "checklist[0].section",
+    "did you mean \"pre-deploy\"?"
+)]
+#[case(
+    "[[checklist]]\nsection = \"deploy\"\ntitle = \"a\"\ncheck = \"command\"",
+    1,
+    1,
+    "checklist[0].connection",
+    "needs a `connection`"
+)]
+#[case(
+    "[[checklist]]\nsection = \"deploy\"\ntitle = \"a\"\nrequired = [\"unit\"]",
+    4,
+    1,
+    "checklist[0].required",
+    "only for check"
+)]
+#[case(
+    "[[checklist]]\nsection = \"deploy\"\ntitle = \"a b\"\n[[checklist]]\nsection = \"deploy\"\ntitle = \"A  B\"",
+    4,
+    1,
+    "checklist[1]",
+    "the id \"a-b\""
+)]
+#[case(
+    "[oncall]\nchannels = [{ connection = \"prom\", channel = \"#x\" }, { connection = \"chat\" }]",
+    2,
+    69,
+    "oncall.channels[1].connection",
+    "no connection \"chat\""
+)]
+#[case(
+    "[people.ana]\n[oncall]\nrelease_manager = \"anna\"",
+    3,
+    19,
+    "oncall.release_manager",
+    "did you mean \"ana\"?"
+)]
+#[case(
+    "[people.ana]\nos = 'x'\n[people.ben]\nos = 'x'",
+    4,
+    6,
+    "people.ben.os",
+    "already ana"
+)]
+#[case(
+    "[[release]]\nid = \"r\"\nenvironment = \"prod\"\nchanges = [{ service = \"checkout\", to = \"2\" }]",
+    3,
+    15,
+    "release[0].environment",
+    "did you mean \"production\"?"
+)]
+#[case(
+    "[[release]]\nid = \"r\"\nenvironment = \"production\"\nchanges = [{ service = \"chekout\", to = \"2\" }]",
+    4,
+    24,
+    "release[0].changes[0].service",
+    "did you mean \"checkout\"?"
+)]
+#[case(
+    "[[release]]\nid = \"r\"\nenvironment = \"production\"\nchanges = []",
+    4,
+    11,
+    "release[0].changes",
+    "changes nothing"
+)]
+#[case(
+    "[[release]]\nid = \"r\"\nenvironment = \"production\"\nchanges = [{ service = \"checkout\", to = \"2\", reversible = \"maybe\" }]",
+    4,
+    59,
+    "release[0].changes[0].reversible",
+    "\"until EVENT\""
+)]
+#[case(
+    "[[release]]\nid = \"r\"\nenvironment = \"production\"\nchanges = [{ service = \"checkout\" }]",
+    4,
+    12,
+    "release[0].changes[0].to",
+    "`to` is missing"
+)]
+fn each_error_has_its_place_and_its_words(
+    #[case] snippet: &str,
+    #[case] line: u32,
+    #[case] col: u32,
+    #[case] key: &str,
+    #[case] words: &str,
+) {
+    let (at, column, path, text) = error(snippet);
+    assert_eq!((at, column, path.as_str()), (line, col, key), "{text}");
+    assert!(text.contains(words), "{text}");
+}
+
+#[test]
+fn all_errors_are_reported_at_once_in_the_order_of_the_file() {
+    let text = r#"
+timezone = "Mars/Olympus"
+titel = "x"
+[environments.production]
+[connections.prom]
+connector = "prometheus"
+[metrics.error_rate]
+connection = "prom"
+kind = "ratio"
+numerator = "a"
+denominator = "b"
+[[service]]
+name = "checkout"
+depends_on = ["nobody"]
+[[service.trigger]]
+metric = "p95"
+above = "2x baseline"
+[[freeze]]
+name = "f"
+start = 2026-12-28
+end = 2026-12-01
+[[release]]
+id = "r"
+environment = "production"
+changes = [{ service = "nobody", to = 3 }]
+"#;
+    let diags = load(text, "f", &connectors()).unwrap_err();
+    let errors = diags.iter().filter(|d| d.severity == Severity::Error);
+    let places: Vec<(u32, &str)> = errors.map(|d| (d.line, d.key.as_str())).collect();
+    assert_eq!(
+        places,
+        [
+            (2, "timezone"),
+            (3, "titel"),
+            (5, "connections.prom.url"),
+            (14, "service[0].depends_on[0]"),
+            (16, "service[0].trigger[0].metric"),
+            (21, "freeze[0].end"),
+            (25, "release[0].changes[0].service"),
+            (25, "release[0].changes[0].to"),
+        ]
+    );
+}
+
+#[test]
+fn every_syntax_error_is_reported() {
+    let diags = load("a = \n[b\nc = 'x\n", "f", &connectors()).unwrap_err();
+    assert!(diags.len() >= 2, "{diags:#?}");
+    assert!(diags.iter().all(|d| d.line > 0 && !d.message.is_empty()));
+}
+
+#[test]
+fn fifteen_items_are_too_many_and_it_says_why() {
+    let items: String = (0..15)
+        .map(|n| format!("[[checklist]]\nsection = \"deploy\"\ntitle = \"item {n}\"\n"))
+        .collect();
+    let (line, col, key, text) = error(&items);
+    assert_eq!((line, col, key.as_str()), (14 * 3 + 1, 1, "checklist[14]"));
+    assert!(
+        text.contains("15 items") && text.contains("ticked without being read"),
+        "{text}"
+    );
+}
+
+#[rstest]
+#[case(
+    "[environments.staging]\nprotected = true",
+    "environments.staging",
+    "open at all times"
+)]
+#[case(
+    "[metrics.m]\nconnection = 'prom'\nkind = 'gauge'\nquery = 'q'\nby = { service = 's', group = 'g' }",
+    "metrics.m.by",
+    "never pass"
+)]
+#[case("[[freeze]]\nname = 'f'\nstart = 2026-12-01", "freeze[0]", "no owner")]
+#[case(
+    "[people.ana]\n[approvals]\nhigh = { of = ['boss'] }",
+    "approvals.high",
+    "only 0 people"
+)]
+fn warnings_do_not_refuse_the_file(#[case] snippet: &str, #[case] key: &str, #[case] words: &str) {
+    let diags = found(snippet);
+    let [warning] = diags.as_slice() else {
+        panic!("{diags:#?}")
+    };
+    assert_eq!(
+        (warning.severity, warning.key.as_str()),
+        (Severity::Warning, key)
+    );
+    assert!(warning.message.contains(words), "{}", warning.message);
+}
+
+#[rstest]
+#[case("[connections.c]\nconnector = 'command'\nargv = ['x']", "goes past it")]
+#[case("[connections.g]\nconnector = 'git'\npath = '.'", "goes past it")]
+#[case(
+    "[connections.p]\nconnector = 'prometheus'\nurl = 'http://real:9090'",
+    "only the embedded world"
+)]
+#[case(
+    "[connections.p]\nconnector = 'prometheus'\nurl = 'env:URL'",
+    "resolves no secret"
+)]
+#[case(
+    "[connections.h]\nconnector = 'github'\nowner = 'a'\nrepo = 'b'",
+    "needs `url`"
+)]
+#[case(
+    "[connections.p]\nconnector = 'prometheus'\nurl = 'demo:prom'\ntoken = 'env:T'",
+    "resolves no secret"
+)]
+fn a_demo_file_reaches_only_the_embedded_world(#[case] snippet: &str, #[case] words: &str) {
+    let base = "timezone = 'UTC'\n[demo]\n[environments.production]\n";
+    let diags = load(&format!("{base}{snippet}"), "f", &connectors()).unwrap_err();
+    assert!(
+        diags.iter().any(|d| d.message.contains(words)),
+        "{diags:#?}"
+    );
+    let sound =
+        "[connections.h]\nconnector = 'github'\nurl = 'demo:github'\nowner = 'a'\nrepo = 'b'";
+    let (policy, _) = load(&format!("{base}{sound}"), "f", &connectors()).unwrap();
+    assert_eq!(policy.demo.unwrap().scenario, "regression");
+}
+
+#[test]
+fn an_unknown_scenario_is_refused() {
+    let diags = load(
+        "timezone = 'UTC'\n[demo]\nscenario = 'hapy'\n[environments.p]",
+        "f",
+        &connectors(),
+    )
+    .unwrap_err();
+    assert_eq!(diags[0].help.as_deref(), Some("did you mean \"happy\"?"));
+}
+
+/// Ways to write a secret where none belongs, each with a second error on its line.
+const LEAKS: [&str; 12] = [
+    "[connections.x]\nconnector = 'github'\ntoken = \"SESAME\"",
+    "[connections.x]\nconnector = 'github'\ntoken = SESAME",
+    "[connections.x]\nconnector = 'github'\ntoken SESAME",
+    "[connections.x]\nconnector = 'github'\ntoken = \"SESAME",
+    "[connections.x]\nconnector = 'github'\ntoken = '''\nSESAME\n'''\nfoo = 1",
+    "[connections.x]\nconnector = 'github'\ntoken = [\n  [\"SESAME\"]\n]",
+    "[connections]\nx = { connector = 'github', tken = 'SESAME', owner = 1 }",
+    "connections.x = { token = 'SESAME', connector = 'nothing' }",
+    "[connections.x]\nconnector = 'prometheus'\nurl = 'http://ana:SESAME@host'",
+    "[connections.x]\nconnector = 'prometheus'\nurl = 'SESAME'",
+    "[[service]]\nname = 'a'\napi_token = 'SESAME'",
+    "[connections.x]\nconnector = 'prometheus'\n# token = 'SESAME'\nurl = 3 # SESAME",
+];
+
+#[test]
+fn a_secret_is_never_echoed() {
+    for leak in LEAKS {
+        let text = format!("{BASE}{leak}\n");
+        let diags = load(&text, "f", &connectors()).unwrap_err();
+        let lines: String = diags.iter().map(|d| format!("{d}\n")).collect();
+        assert!(!lines.contains("SESAME"), "{lines}");
+        let drawn = render(&diags, &text, false);
+        assert!(!drawn.contains("SESAME"), "{leak}\n{drawn}");
+        assert!(drawn.contains("error"), "{drawn}");
+    }
+}
+
+#[test]
+fn hostile_text_reaches_neither_policy_nor_screen() {
+    for snippet in [
+        "[[service]]\nname = \"a\\u001b[2Jb\"",
+        "[[service]]\nname = \"a\\u202eb\"",
+        "[connections.\"x\\u001b]0;owned\\u0007\"]\nconnector = 'prometheus'",
+        "\"tit\\u200ble\" = 1",
+        "[[release]]\nid = \"a\\nb\"\nenvironment = 'production'\nchanges = [{ service = 'checkout', to = '1' }]",
+    ] {
+        let text = format!("{BASE}{snippet}\n# \u{1b}[31m raw \u{202e}\n");
+        let diags = load(&text, "f\u{1b}[2J", &connectors()).unwrap_err();
+        let drawn = render(&diags, &text, false);
+        let lines: String = diags.iter().map(|d| format!("{d}\n")).collect();
+        for out in [drawn, lines] {
+            assert!(
+                !out.contains(['\u{1b}', '\u{7}', '\u{202e}', '\u{200b}']),
+                "{out:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn findings_are_drawn_with_their_line_and_advice() {
+    let text = format!("{BASE}slo = {{ error_rte = \"1%\" }}\n");
+    let diags = load(&text, "cockpit.toml", &connectors()).unwrap_err();
+    let plain = render(&diags, &text, false);
+    assert!(plain.contains("cockpit.toml:18:21"), "{plain}");
+    assert!(
+        plain.contains("slo = { error_rte = \"1%\" }")
+            && plain.contains("did you mean \"error_rate\"?"),
+        "{plain}"
+    );
+    assert!(!plain.contains('\u{1b}'));
+    assert!(render(&diags, &text, true).contains('\u{1b}'));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn any_text_is_read_without_a_panic(text in "\\PC{0,200}|[\\[\\]{}=\"'.,#\n a-z0-9]{0,200}") {
+        let diags = match load(&text, "f", &connectors()) {
+            Ok((_, warnings)) => warnings,
+            Err(diags) => diags,
+        };
+        let _ = render(&diags, &text, true);
+    }
+
+    #[test]
+    fn a_file_cut_or_changed_anywhere_is_read_without_a_panic(at in 0_usize..5000, put in "\\PC{0,6}") {
+        let full = include_str!("full.toml");
+        let mut at = at % full.len();
+        while !full.is_char_boundary(at) { at -= 1; }
+        let text = format!("{}{put}{}", &full[..at], full.get(at + put.len()..).unwrap_or(""));
+        for text in [text.as_str(), &full[..at]] {
+            if let Err(diags) = load(text, "f", &connectors()) {
+                prop_assert!(!diags.is_empty());
+                let _ = render(&diags, text, false);
+            }
+        }
+    }
+}
