@@ -111,7 +111,10 @@ mod tests {
             let variance = draws.iter().map(|x| (x - average).powi(2)).sum::<f64>() / 20_000.0;
             let tolerance = 5.0 * (mean / 20_000.0_f64).sqrt();
             assert!((average - mean).abs() < tolerance, "{average} for {mean}");
-            assert!((variance / mean - 1.0).abs() < 0.06, "{variance} for {mean}");
+            assert!(
+                (variance / mean - 1.0).abs() < 0.06,
+                "{variance} for {mean}"
+            );
         }
         assert!(stream(1, 2, 3).word().count(f64::NAN).abs() < f64::EPSILON);
     }

@@ -30,11 +30,16 @@ impl Pattern {
     /// A sentence for what is not understood.
     pub fn new(text: &str) -> Result<Self, String> {
         let chars: Vec<char> = text.chars().collect();
-        let mut parser = Parser { chars: &chars, at: 0 };
+        let mut parser = Parser {
+            chars: &chars,
+            at: 0,
+        };
         let branches = parser.branches()?;
         match parser.peek() {
             None => Ok(Self(branches)),
-            Some(rest) => Err(format!("unexpected {rest:?} in regular expression {text:?}")),
+            Some(rest) => Err(format!(
+                "unexpected {rest:?} in regular expression {text:?}"
+            )),
         }
     }
 
@@ -43,7 +48,9 @@ impl Pattern {
     pub fn matches(&self, text: &str) -> bool {
         let chars: Vec<char> = text.chars().collect();
         let mut steps = STEPS;
-        self.0.iter().any(|branch| run(branch, &chars, &mut steps, &|rest, _| rest.is_empty()))
+        self.0
+            .iter()
+            .any(|branch| run(branch, &chars, &mut steps, &|rest, _| rest.is_empty()))
     }
 }
 
@@ -82,7 +89,11 @@ impl Parser<'_> {
                 '[' => self.class()?,
                 '\\' => self.escape()?,
                 '^' | '$' => continue,
-                '*' | '+' | '?' | '{' => return Err(format!("{found:?} has nothing to repeat, or is not supported")),
+                '*' | '+' | '?' | '{' => {
+                    return Err(format!(
+                        "{found:?} has nothing to repeat, or is not supported"
+                    ));
+                }
                 literal => What::Char(literal),
             };
             let (min, max) = match self.peek() {
@@ -105,7 +116,11 @@ impl Parser<'_> {
             }
         }
         let branches = self.branches()?;
-        if self.next() == Some(')') { Ok(What::Group(branches)) } else { Err("missing )".to_owned()) }
+        if self.next() == Some(')') {
+            Ok(What::Group(branches))
+        } else {
+            Err("missing )".to_owned())
+        }
     }
 
     fn class(&mut self) -> Result<What, String> {
@@ -131,7 +146,10 @@ impl Parser<'_> {
     fn escape(&mut self) -> Result<What, String> {
         match self.next() {
             Some('d') => Ok(What::Class(vec![('0', '9')], false)),
-            Some('w') => Ok(What::Class(vec![('0', '9'), ('a', 'z'), ('A', 'Z'), ('_', '_')], false)),
+            Some('w') => Ok(What::Class(
+                vec![('0', '9'), ('a', 'z'), ('A', 'Z'), ('_', '_')],
+                false,
+            )),
             Some(c) if !c.is_alphanumeric() => Ok(What::Char(c)),
             other => Err(format!("escape {other:?} is not supported")),
         }
@@ -143,7 +161,9 @@ type Rest<'a> = &'a dyn Fn(&[char], &mut u32) -> bool;
 fn run(pieces: &[Piece], text: &[char], steps: &mut u32, rest: Rest<'_>) -> bool {
     match pieces.split_first() {
         None => rest(text, steps),
-        Some((piece, others)) => repeat(piece, 0, text, steps, &|text, steps| run(others, text, steps, rest)),
+        Some((piece, others)) => repeat(piece, 0, text, steps, &|text, steps| {
+            run(others, text, steps, rest)
+        }),
     }
 }
 
@@ -164,11 +184,18 @@ fn once(what: &What, text: &[char], steps: &mut u32, rest: Rest<'_>) -> bool {
     if let What::Group(branches) = what {
         return branches.iter().any(|branch| run(branch, text, steps, rest));
     }
-    let Some((first, left)) = text.split_first() else { return false };
+    let Some((first, left)) = text.split_first() else {
+        return false;
+    };
     let fits = match what {
         What::Any => true,
         What::Char(c) => c == first,
-        What::Class(ranges, negated) => ranges.iter().any(|(low, high)| (low..=high).contains(&first)) != *negated,
+        What::Class(ranges, negated) => {
+            ranges
+                .iter()
+                .any(|(low, high)| (low..=high).contains(&first))
+                != *negated
+        }
         What::Group(_) => false,
     };
     fits && rest(left, steps)
@@ -190,6 +217,10 @@ mod tests {
         assert!(Pattern::new("[45]{2}").is_err());
         assert!(fits(r"2\.14\.\d", "2.14.0") && !fits(r"2\.14\.\d", "2x14.0"));
         assert!(!fits("(a*)*b", &"a".repeat(60)), "no blow-up");
-        assert!(Pattern::new("(a").is_err() && Pattern::new("*a").is_err() && Pattern::new("[a").is_err());
+        assert!(
+            Pattern::new("(a").is_err()
+                && Pattern::new("*a").is_err()
+                && Pattern::new("[a").is_err()
+        );
     }
 }

@@ -104,12 +104,21 @@ pub fn parse(text: &str) -> Result<Expr, String> {
         return Err("query is too long".to_owned());
     }
     let chars: Vec<char> = text.chars().collect();
-    let mut parser = Parser { chars: &chars, at: 0, depth: 0 };
-    let found = parser.sum().map_err(|why| format!("1:{}: parse error: {why}", parser.at + 1))?;
+    let mut parser = Parser {
+        chars: &chars,
+        at: 0,
+        depth: 0,
+    };
+    let found = parser
+        .sum()
+        .map_err(|why| format!("1:{}: parse error: {why}", parser.at + 1))?;
     parser.space();
     match parser.peek() {
         None => Ok(found),
-        Some(rest) => Err(format!("1:{}: parse error: unexpected character: {rest:?}", parser.at + 1)),
+        Some(rest) => Err(format!(
+            "1:{}: parse error: unexpected character: {rest:?}",
+            parser.at + 1
+        )),
     }
 }
 
@@ -121,7 +130,10 @@ pub fn seconds(text: &str) -> Option<f64> {
     while !rest.is_empty() {
         let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         let (number, after) = rest.split_at(digits);
-        let unit = after.len() - after.trim_start_matches(|c: char| c.is_ascii_alphabetic()).len();
+        let unit = after.len()
+            - after
+                .trim_start_matches(|c: char| c.is_ascii_alphabetic())
+                .len();
         let (unit, after) = after.split_at(unit);
         let scale = match unit {
             "ms" => 0.001,
@@ -164,13 +176,20 @@ impl Parser<'_> {
     }
 
     fn expect(&mut self, wanted: char) -> Result<(), String> {
-        if self.take(wanted) { Ok(()) } else { Err(format!("expected {wanted:?}")) }
+        if self.take(wanted) {
+            Ok(())
+        } else {
+            Err(format!("expected {wanted:?}"))
+        }
     }
 
     fn word(&mut self) -> String {
         self.space();
         let mut word = String::new();
-        while let Some(c) = self.peek().filter(|c| c.is_alphanumeric() || matches!(c, '_' | ':')) {
+        while let Some(c) = self
+            .peek()
+            .filter(|c| c.is_alphanumeric() || matches!(c, '_' | ':'))
+        {
             word.push(c);
             self.at += 1;
         }
@@ -185,7 +204,11 @@ impl Parser<'_> {
         self.chain(&['*', '/'], Self::term)
     }
 
-    fn chain(&mut self, operators: &[char], part: fn(&mut Self) -> Result<Expr, String>) -> Result<Expr, String> {
+    fn chain(
+        &mut self,
+        operators: &[char],
+        part: fn(&mut Self) -> Result<Expr, String>,
+    ) -> Result<Expr, String> {
         let mut left = part(self)?;
         loop {
             self.space();
@@ -194,7 +217,11 @@ impl Parser<'_> {
             };
             self.at += 1;
             let right = part(self)?;
-            left = Expr::Binary { operator, left: Box::new(left), right: Box::new(right) };
+            left = Expr::Binary {
+                operator,
+                left: Box::new(left),
+                right: Box::new(right),
+            };
         }
     }
 
@@ -239,7 +266,9 @@ impl Parser<'_> {
                 self.at = start;
                 let selector = self.selector()?;
                 if selector.range.is_some() {
-                    return Err("a range vector is only understood inside increase() and rate()".to_owned());
+                    return Err(
+                        "a range vector is only understood inside increase() and rate()".to_owned(),
+                    );
                 }
                 Ok(Expr::Select(selector))
             }
@@ -317,7 +346,10 @@ impl Parser<'_> {
     }
 
     fn selector(&mut self) -> Result<Selector, String> {
-        let mut selector = Selector { name: self.word(), ..Selector::default() };
+        let mut selector = Selector {
+            name: self.word(),
+            ..Selector::default()
+        };
         if self.take('{') {
             while !self.take('}') {
                 let matcher = self.matcher()?;
@@ -362,13 +394,24 @@ impl Parser<'_> {
         };
         self.at += length;
         let text = self.string()?;
-        let test = if like { Test::Like(Pattern::new(&text)?) } else { Test::Is(text) };
-        Ok(Matcher { label, negated, test })
+        let test = if like {
+            Test::Like(Pattern::new(&text)?)
+        } else {
+            Test::Is(text)
+        };
+        Ok(Matcher {
+            label,
+            negated,
+            test,
+        })
     }
 
     fn string(&mut self) -> Result<String, String> {
         self.space();
-        let quote = self.peek().filter(|c| matches!(c, '"' | '\'' | '`')).ok_or("expected a string")?;
+        let quote = self
+            .peek()
+            .filter(|c| matches!(c, '"' | '\'' | '`'))
+            .ok_or("expected a string")?;
         self.at += 1;
         let mut text = String::new();
         while let Some(c) = self.peek() {
@@ -413,7 +456,19 @@ mod tests {
 
     #[test]
     fn all_else_is_refused_with_its_place() {
-        for query in ["", "sum by (", "topk(3, x)", "x[5m]", "rate(x)", "rate(x[5x])", "{a=\"b\"}", "x{a}", "sum(x) > 1", "x{a=\"b", "1 +"] {
+        for query in [
+            "",
+            "sum by (",
+            "topk(3, x)",
+            "x[5m]",
+            "rate(x)",
+            "rate(x[5x])",
+            "{a=\"b\"}",
+            "x{a}",
+            "sum(x) > 1",
+            "x{a=\"b",
+            "1 +",
+        ] {
             let why = parse(query).unwrap_err();
             assert!(why.contains("parse error"), "{query}: {why}");
         }
@@ -424,6 +479,9 @@ mod tests {
     fn durations() {
         assert_eq!(seconds("1h30m"), Some(5400.0));
         assert_eq!(seconds("100ms"), Some(0.1));
-        assert_eq!((seconds("5"), seconds(""), seconds("0s")), (None, None, None));
+        assert_eq!(
+            (seconds("5"), seconds(""), seconds("0s")),
+            (None, None, None)
+        );
     }
 }

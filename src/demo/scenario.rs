@@ -63,7 +63,8 @@ impl<'de> Deserialize<'de> for Offset {
             Some(rest) => (true, rest),
             None => (false, text.strip_prefix('+').unwrap_or(&text)),
         };
-        let span = humantime::parse_duration(digits).map_err(|e| D::Error::custom(format!("{text:?}: {e}")))?;
+        let span = humantime::parse_duration(digits)
+            .map_err(|e| D::Error::custom(format!("{text:?}: {e}")))?;
         let span = Duration::from_std(span).map_err(D::Error::custom)?;
         Ok(Self(if negative { -span } else { span }))
     }
@@ -179,7 +180,10 @@ impl Service {
 
     /// Every version the registry holds, oldest first.
     pub fn versions(&self) -> impl Iterator<Item = &str> {
-        self.past.iter().map(|past| past.version.as_str()).chain(self.next.iter().map(String::as_str))
+        self.past
+            .iter()
+            .map(|past| past.version.as_str())
+            .chain(self.next.iter().map(String::as_str))
     }
 }
 
@@ -469,7 +473,10 @@ pub struct Scenario {
 
 impl fmt::Debug for Scenario {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        to.debug_struct("Scenario").field("id", &self.id).field("seed", &self.seed).finish_non_exhaustive()
+        to.debug_struct("Scenario")
+            .field("id", &self.id)
+            .field("seed", &self.seed)
+            .finish_non_exhaustive()
     }
 }
 
@@ -482,17 +489,29 @@ impl Scenario {
         let (name, text) = SCENARIOS
             .iter()
             .find(|(name, _)| *name == id)
-            .ok_or_else(|| ScenarioError::Unknown { asked: id.to_owned() })?;
+            .ok_or_else(|| ScenarioError::Unknown {
+                asked: id.to_owned(),
+            })?;
         Self::parse(name, text, SHOP)
     }
 
     fn parse(name: &str, story: &str, shop: &str) -> Result<Self, ScenarioError> {
-        let broken = |file: &str, why: String| ScenarioError::Broken { file: file.to_owned(), why };
+        let broken = |file: &str, why: String| ScenarioError::Broken {
+            file: file.to_owned(),
+            why,
+        };
         let shop: ShopFile = toml::from_str(shop).map_err(|e| broken("shop", e.to_string()))?;
-        let mut story: StoryFile = toml::from_str(story).map_err(|e| broken(name, e.to_string()))?;
-        let timezone = shop.timezone.parse().map_err(|_| broken("shop", format!("no zone {:?}", shop.timezone)))?;
+        let mut story: StoryFile =
+            toml::from_str(story).map_err(|e| broken(name, e.to_string()))?;
+        let timezone = shop
+            .timezone
+            .parse()
+            .map_err(|_| broken("shop", format!("no zone {:?}", shop.timezone)))?;
         if story.format != 1 {
-            return Err(broken(name, format!("format {} is not known; this program reads 1", story.format)));
+            return Err(broken(
+                name,
+                format!("format {} is not known; this program reads 1", story.format),
+            ));
         }
         story.act.sort_by_key(|act| act.at);
         story.journal.sort_by_key(|entry| entry.at);
@@ -520,7 +539,12 @@ impl Scenario {
 
     /// References between the parts hold: a service that does not exist is an author's slip, never silence.
     fn check(&self, file: &str) -> Result<(), ScenarioError> {
-        let broken = |why: String| Err(ScenarioError::Broken { file: file.to_owned(), why });
+        let broken = |why: String| {
+            Err(ScenarioError::Broken {
+                file: file.to_owned(),
+                why,
+            })
+        };
         let named = self
             .apps
             .iter()
@@ -534,7 +558,11 @@ impl Scenario {
                 return broken(format!("no service is called {name:?}"));
             }
         }
-        if let Some(fault) = self.faults.iter().find(|f| !super::VENDORS.contains(&f.fault.vendor.as_str())) {
+        if let Some(fault) = self
+            .faults
+            .iter()
+            .find(|f| !super::VENDORS.contains(&f.fault.vendor.as_str()))
+        {
             return broken(format!("no vendor is called {:?}", fault.fault.vendor));
         }
         if let Some(service) = self.services.iter().find(|service| service.past.is_empty()) {
@@ -582,7 +610,11 @@ pub struct Multipliers {
 
 impl Default for Multipliers {
     fn default() -> Self {
-        Self { errors: 1.0, latency: 1.0, conversion: 1.0 }
+        Self {
+            errors: 1.0,
+            latency: 1.0,
+            conversion: 1.0,
+        }
     }
 }
 
@@ -621,9 +653,16 @@ mod tests {
     #[test]
     fn an_unknown_name_and_a_slip_are_said() {
         let unknown = Scenario::load("regresion").unwrap_err().to_string();
-        assert!(unknown.contains("regression, happy, blackout, freeze"), "{unknown}");
-        let story = SCENARIOS[0].1.replace("service = \"checkout\"", "service = \"chekout\"");
-        let slip = Scenario::parse("regression", &story, SHOP).unwrap_err().to_string();
+        assert!(
+            unknown.contains("regression, happy, blackout, freeze"),
+            "{unknown}"
+        );
+        let story = SCENARIOS[0]
+            .1
+            .replace("service = \"checkout\"", "service = \"chekout\"");
+        let slip = Scenario::parse("regression", &story, SHOP)
+            .unwrap_err()
+            .to_string();
         assert!(slip.contains("no service is called \"chekout\""), "{slip}");
     }
 

@@ -19,8 +19,9 @@ pub const HISTORY_DAYS: i64 = 9;
 /// Seconds between two samples of a series; a query sees nothing newer than the last one.
 pub const SCRAPE_S: i64 = 15;
 /// Upper edges of the duration histogram, seconds, as the `le` label shows them.
-pub const EDGES: [&str; 14] =
-    ["0.05", "0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.8", "1", "1.5", "2.5", "5", "10", "+Inf"];
+pub const EDGES: [&str; 14] = [
+    "0.05", "0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.8", "1", "1.5", "2.5", "5", "10", "+Inf",
+];
 /// Status codes that are counted.
 pub const CODES: [&str; 4] = ["200", "404", "500", "503"];
 /// Share of traffic that staging sees.
@@ -80,7 +81,11 @@ struct Hour {
 
 impl Hour {
     /// The sum of `column` from the hour's start to `second` within it, linear inside a grain.
-    #[allow(clippy::cast_precision_loss, clippy::cast_sign_loss, clippy::cast_possible_truncation)] // 0..=3600
+    #[allow(
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_truncation
+    )] // 0..=3600
     fn upto(&self, column: usize, second: f64) -> f64 {
         let place = (second / self.grain_s as f64).max(0.0);
         let whole = place.floor();
@@ -113,7 +118,11 @@ impl Metrics {
     #[must_use]
     pub fn new(scenario: Arc<Scenario>) -> Self {
         let fine_from = scenario.starts.timestamp().div_euclid(3600);
-        Self { scenario, fine_from, kept: Mutex::new(HashMap::new()) }
+        Self {
+            scenario,
+            fine_from,
+            kept: Mutex::new(HashMap::new()),
+        }
     }
 
     /// The first moment that has data.
@@ -124,14 +133,28 @@ impl Metrics {
 
     /// A reader for one query at world time `now`, over these timelines.
     #[must_use]
-    pub fn reader<'a>(&'a self, timelines: &'a std::collections::BTreeMap<String, Timeline>, now: Instant) -> Reader<'a> {
+    pub fn reader<'a>(
+        &'a self,
+        timelines: &'a std::collections::BTreeMap<String, Timeline>,
+        now: Instant,
+    ) -> Reader<'a> {
         let horizon = now.timestamp().div_euclid(SCRAPE_S) * SCRAPE_S;
-        Reader { metrics: self, timelines, horizon, hours: HashMap::new() }
+        Reader {
+            metrics: self,
+            timelines,
+            horizon,
+            hours: HashMap::new(),
+        }
     }
 
     /// The error multiplier that production's canary (or else its stable version) of `service` has at `at`: what the alert rule sees.
     #[must_use]
-    pub fn harm(&self, timelines: &std::collections::BTreeMap<String, Timeline>, service: &str, at: Instant) -> f64 {
+    pub fn harm(
+        &self,
+        timelines: &std::collections::BTreeMap<String, Timeline>,
+        service: &str,
+        at: Instant,
+    ) -> f64 {
         let Some(app) = timelines.get(service).and_then(|timeline| timeline.at(at)) else {
             return 1.0;
         };
@@ -143,7 +166,11 @@ impl Metrics {
 
     #[allow(clippy::cast_precision_loss)] // seconds of days
     fn effect(&self, service: &str, live: &Live, at: Instant) -> Multipliers {
-        self.scenario.effect(service, &live.version, (at - live.since).num_seconds() as f64 / 60.0)
+        self.scenario.effect(
+            service,
+            &live.version,
+            (at - live.since).num_seconds() as f64 / 60.0,
+        )
     }
 
     fn draw(&self, group: Group, hour: i64, timeline: Option<&Timeline>) -> Hour {
@@ -151,12 +178,24 @@ impl Metrics {
         let columns = group.family.columns();
         let mut sums = vec![0.0_f32; columns];
         let Some(service) = self.scenario.services.get(group.service) else {
-            return Hour { grain_s, columns, sums };
+            return Hour {
+                grain_s,
+                columns,
+                sums,
+            };
         };
-        let env = if group.staging { "staging" } else { "production" };
+        let env = if group.staging {
+            "staging"
+        } else {
+            "production"
+        };
         let track = if group.canary { "canary" } else { "stable" };
         let name = format!("{}/{env}/{track}", service.name);
-        let mut counts = noise::stream(self.scenario.seed, noise::key(&format!("{name}/{}", group.family.word())), hour);
+        let mut counts = noise::stream(
+            self.scenario.seed,
+            noise::key(&format!("{name}/{}", group.family.word())),
+            hour,
+        );
         let mut jitter = noise::stream(self.scenario.seed, noise::key(&name), hour);
         let shared = Shared::new(&self.scenario, service, group.staging, hour);
         let mut running = vec![0.0_f64; columns];
@@ -164,9 +203,17 @@ impl Metrics {
         for grain in 0..3600 / grain_s {
             let second = grain * grain_s;
             if second / 60 != minute.0 {
-                minute = (second / 60, if minute.0 < 0 { minute.1 } else { jitter.word() });
+                minute = (
+                    second / 60,
+                    if minute.0 < 0 {
+                        minute.1
+                    } else {
+                        jitter.word()
+                    },
+                );
             }
-            let at = Instant::from_timestamp(hour * 3600 + second + grain_s / 2, 0).unwrap_or_default();
+            let at =
+                Instant::from_timestamp(hour * 3600 + second + grain_s / 2, 0).unwrap_or_default();
             let means = self.means(group, service, timeline, &shared, at, minute.1);
             let mut below = 0.0;
             for (column, total) in running.iter_mut().enumerate() {
@@ -174,38 +221,72 @@ impl Metrics {
                 #[allow(clippy::cast_precision_loss)] // 15 or 60
                 let count = word.count(means.get(column).copied().unwrap_or(0.0) * grain_s as f64);
                 // Histogram columns are cumulative: an edge counts all that is faster.
-                below = if group.family == Family::Durations { below + count } else { count };
+                below = if group.family == Family::Durations {
+                    below + count
+                } else {
+                    count
+                };
                 *total += below;
             }
             #[allow(clippy::cast_possible_truncation)] // an hour's counts stay below 2^24
             sums.extend(running.iter().map(|total| *total as f32));
         }
-        Hour { grain_s, columns, sums }
+        Hour {
+            grain_s,
+            columns,
+            sums,
+        }
     }
 
     /// Expected events a second, per column.
-    fn means(&self, group: Group, service: &Service, timeline: Option<&Timeline>, shared: &Shared, at: Instant, minute: Word) -> Vec<f64> {
+    fn means(
+        &self,
+        group: Group,
+        service: &Service,
+        timeline: Option<&Timeline>,
+        shared: &Shared,
+        at: Instant,
+        minute: Word,
+    ) -> Vec<f64> {
         let Some(app) = timeline.and_then(|timeline| timeline.at(at)) else {
             return Vec::new();
         };
         let Some((live, share)) = serving(app, group.canary) else {
             return Vec::new();
         };
-        let effect = if group.staging { Multipliers::default() } else { self.effect(&service.name, live, at) };
+        let effect = if group.staging {
+            Multipliers::default()
+        } else {
+            self.effect(&service.name, live, at)
+        };
         let (traffic_z, error_z) = minute.normals();
         let rate = shared.rate(at) * share * (0.03 * traffic_z).exp();
         match group.family {
             Family::Requests => {
-                let errors = (service.errors * shared.errors * effect.errors * (0.05 * error_z - 0.00125).exp()).min(0.9);
-                vec![rate * (1.0 - errors - NOT_FOUND).max(0.0), rate * NOT_FOUND, rate * errors * 0.7, rate * errors * 0.3]
+                let errors = (service.errors
+                    * shared.errors
+                    * effect.errors
+                    * (0.05 * error_z - 0.00125).exp())
+                .min(0.9);
+                vec![
+                    rate * (1.0 - errors - NOT_FOUND).max(0.0),
+                    rate * NOT_FOUND,
+                    rate * errors * 0.7,
+                    rate * errors * 0.3,
+                ]
             }
             Family::Durations => {
-                let scale = service.p50_ms / 1000.0 * shared.latency * effect.latency * (0.01 * error_z).exp();
+                let scale = service.p50_ms / 1000.0
+                    * shared.latency
+                    * effect.latency
+                    * (0.01 * error_z).exp();
                 let mut before = 0.0;
                 EDGES
                     .iter()
                     .map(|edge| {
-                        let upto = edge.parse::<f64>().map_or(1.0, |edge| faster(edge, scale, service.sigma));
+                        let upto = edge
+                            .parse::<f64>()
+                            .map_or(1.0, |edge| faster(edge, scale, service.sigma));
                         let part = (upto - before).max(0.0);
                         before = upto;
                         rate * part
@@ -214,7 +295,12 @@ impl Metrics {
             }
             Family::Business => {
                 let carts = service.carts / service.rps.max(f64::EPSILON) * rate;
-                vec![carts, carts * (service.conversion * effect.conversion * (0.02 * error_z).exp()).min(1.0)]
+                vec![
+                    carts,
+                    carts
+                        * (service.conversion * effect.conversion * (0.02 * error_z).exp())
+                            .min(1.0),
+                ]
             }
         }
     }
@@ -223,9 +309,16 @@ impl Metrics {
 /// Which version a track runs and with which share of the traffic; `None` while the track has no pods.
 fn serving(app: &App, canary: bool) -> Option<(&Live, f64)> {
     let rollout = &app.rollout;
-    let part = rollout.canary.as_ref().map_or(0.0, |_| f64::from(rollout.weight) / 100.0);
+    let part = rollout
+        .canary
+        .as_ref()
+        .map_or(0.0, |_| f64::from(rollout.weight) / 100.0);
     if canary {
-        rollout.canary.as_ref().filter(|_| part > 0.0).map(|live| (live, part))
+        rollout
+            .canary
+            .as_ref()
+            .filter(|_| part > 0.0)
+            .map(|live| (live, part))
     } else {
         Some((&rollout.stable, 1.0 - part)).filter(|(_, share)| *share > 0.0)
     }
@@ -309,8 +402,13 @@ impl Reader<'_> {
     #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)] // hours since 1970
     fn upto(&mut self, group: Group, column: usize, at: f64, base: f64) -> f64 {
         let (first, last) = ((base / 3600.0).floor() as i64, (at / 3600.0).floor() as i64);
-        let whole: f64 = (first..last).map(|hour| self.hour(group, hour).upto(column, 3600.0)).sum();
-        whole + self.hour(group, last).upto(column, at - last as f64 * 3600.0)
+        let whole: f64 = (first..last)
+            .map(|hour| self.hour(group, hour).upto(column, 3600.0))
+            .sum();
+        whole
+            + self
+                .hour(group, last)
+                .upto(column, at - last as f64 * 3600.0)
     }
 
     /// Whether the group's pods existed at some moment of the span.
@@ -321,13 +419,18 @@ impl Reader<'_> {
             return true;
         }
         let (from, to) = (from as i64, to as i64);
-        let Some(timeline) = self.timeline(group) else { return false };
+        let Some(timeline) = self.timeline(group) else {
+            return false;
+        };
         let states = timeline.states();
-        let ends = states.iter().skip(1).map(|(at, _)| at.timestamp()).chain(std::iter::once(i64::MAX));
-        states
+        let ends = states
             .iter()
-            .zip(ends)
-            .any(|((start, app), end)| start.timestamp() < to && end > from && serving(app, true).is_some())
+            .skip(1)
+            .map(|(at, _)| at.timestamp())
+            .chain(std::iter::once(i64::MAX));
+        states.iter().zip(ends).any(|((start, app), end)| {
+            start.timestamp() < to && end > from && serving(app, true).is_some()
+        })
     }
 
     fn timeline(&self, group: Group) -> Option<&Timeline> {
@@ -341,8 +444,17 @@ impl Reader<'_> {
             return Arc::clone(known);
         }
         let over = (hour + 1) * 3600 <= self.horizon;
-        let kept = || self.metrics.kept.lock().unwrap_or_else(|lock| lock.into_inner());
-        let stored = if over { kept().get(&(group, hour)).cloned() } else { None };
+        let kept = || {
+            self.metrics
+                .kept
+                .lock()
+                .unwrap_or_else(|lock| lock.into_inner())
+        };
+        let stored = if over {
+            kept().get(&(group, hour)).cloned()
+        } else {
+            None
+        };
         let found = stored.unwrap_or_else(|| {
             let drawn = Arc::new(self.metrics.draw(group, hour, self.timeline(group)));
             if over {
@@ -361,11 +473,20 @@ impl Reader<'_> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::cast_precision_loss)]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        clippy::cast_precision_loss
+    )]
     use super::*;
     use crate::demo::state::initial;
 
-    const STABLE: Group = Group { service: 0, staging: false, canary: false, family: Family::Requests };
+    const STABLE: Group = Group {
+        service: 0,
+        staging: false,
+        canary: false,
+        family: Family::Requests,
+    };
 
     fn world() -> (Arc<Scenario>, Metrics) {
         let scenario = Arc::new(Scenario::load("regression").unwrap());
@@ -377,9 +498,21 @@ mod tests {
         let (scenario, metrics) = world();
         let timelines = initial(&scenario);
         let to = (scenario.starts - Duration::days(3)).timestamp() as f64;
-        let alone = Metrics::new(Arc::clone(&scenario)).reader(&timelines, scenario.opens).increase(STABLE, 2, to - 60.0, to);
+        let alone = Metrics::new(Arc::clone(&scenario))
+            .reader(&timelines, scenario.opens)
+            .increase(STABLE, 2, to - 60.0, to);
         let mut reader = metrics.reader(&timelines, scenario.opens);
-        let many: Vec<_> = (0..600).rev().map(|k| reader.increase(STABLE, 2, to - 60.0 * f64::from(k + 1), to - 60.0 * f64::from(k))).collect();
+        let many: Vec<_> = (0..600)
+            .rev()
+            .map(|k| {
+                reader.increase(
+                    STABLE,
+                    2,
+                    to - 60.0 * f64::from(k + 1),
+                    to - 60.0 * f64::from(k),
+                )
+            })
+            .collect();
         assert_eq!(many.last().unwrap(), &alone);
         assert!(alone.unwrap() > 0.0);
         let parts: f64 = many.iter().flatten().sum();
@@ -395,8 +528,15 @@ mod tests {
         let timelines = initial(&scenario);
         let to = scenario.starts.timestamp() as f64;
         let other = Metrics::new(Arc::new(other));
-        let one = metrics.reader(&timelines, scenario.opens).increase(STABLE, 2, to - 600.0, to);
-        assert_ne!(one, other.reader(&timelines, scenario.opens).increase(STABLE, 2, to - 600.0, to));
+        let one = metrics
+            .reader(&timelines, scenario.opens)
+            .increase(STABLE, 2, to - 600.0, to);
+        assert_ne!(
+            one,
+            other
+                .reader(&timelines, scenario.opens)
+                .increase(STABLE, 2, to - 600.0, to)
+        );
     }
 
     #[test]
@@ -407,8 +547,23 @@ mod tests {
         let now = scenario.opens.timestamp() as f64;
         assert_eq!(reader.increase(STABLE, 0, now + 1.0, now + 61.0), None);
         let first = metrics.first().timestamp() as f64;
-        assert_eq!(reader.increase(STABLE, 0, first - 120.0, first - 60.0), None);
-        assert_eq!(reader.increase(Group { canary: true, ..STABLE }, 0, now - 60.0, now), None, "no canary, no series");
+        assert_eq!(
+            reader.increase(STABLE, 0, first - 120.0, first - 60.0),
+            None
+        );
+        assert_eq!(
+            reader.increase(
+                Group {
+                    canary: true,
+                    ..STABLE
+                },
+                0,
+                now - 60.0,
+                now
+            ),
+            None,
+            "no canary, no series"
+        );
     }
 
     #[test]
@@ -419,8 +574,12 @@ mod tests {
         let service = &scenario.services[0];
         for day in 1..8 {
             let to = (scenario.starts - Duration::days(day)).timestamp() as f64;
-            let all: f64 = (0..4).map(|c| reader.increase(STABLE, c, to - 3600.0, to).unwrap()).sum();
-            let bad: f64 = (2..4).map(|c| reader.increase(STABLE, c, to - 3600.0, to).unwrap()).sum();
+            let all: f64 = (0..4)
+                .map(|c| reader.increase(STABLE, c, to - 3600.0, to).unwrap())
+                .sum();
+            let bad: f64 = (2..4)
+                .map(|c| reader.increase(STABLE, c, to - 3600.0, to).unwrap())
+                .sum();
             let ratio = bad / all / service.errors;
             assert!((0.85..1.17).contains(&ratio), "day {day}: {ratio}");
         }

@@ -153,7 +153,10 @@ impl App {
     /// The chart version the application wants.
     #[must_use]
     pub fn target(&self) -> &str {
-        self.spec.pointer("/source/targetRevision").and_then(Value::as_str).unwrap_or("")
+        self.spec
+            .pointer("/source/targetRevision")
+            .and_then(Value::as_str)
+            .unwrap_or("")
     }
 
     /// Whether Argo CD syncs by itself.
@@ -168,7 +171,9 @@ impl App {
     /// Whether an operation runs.
     #[must_use]
     pub fn busy(&self) -> bool {
-        self.operation.as_ref().is_some_and(|operation| operation.phase == "Running")
+        self.operation
+            .as_ref()
+            .is_some_and(|operation| operation.phase == "Running")
     }
 
     /// Whether what was synced is what is wanted.
@@ -181,9 +186,21 @@ impl App {
 /// The vendor's steps of a service.
 #[must_use]
 pub fn steps(service: &Service, staging: bool) -> Vec<VendorStep> {
-    let quick = |weight| Step { weight, pause: Some(super::scenario::Offset(Duration::seconds(10))), hold: false };
+    let quick = |weight| Step {
+        weight,
+        pause: Some(super::scenario::Offset(Duration::seconds(10))),
+        hold: false,
+    };
     let ours = if staging || service.steps.is_empty() {
-        vec![quick(25), quick(50), Step { weight: 100, pause: None, hold: false }]
+        vec![
+            quick(25),
+            quick(50),
+            Step {
+                weight: 100,
+                pause: None,
+                hold: false,
+            },
+        ]
     } else {
         service.steps.clone()
     };
@@ -244,6 +261,21 @@ impl Timeline {
         &self.states
     }
 
+    /// Whether `version` once took all traffic, before the story or in it until `at`: such a version comes back without steps.
+    #[must_use]
+    pub fn served(&self, at: Instant, version: &str) -> bool {
+        let before = self
+            .states
+            .first()
+            .is_some_and(|(_, app)| app.history.iter().any(|entry| entry.revision == version));
+        before
+            || self
+                .states
+                .iter()
+                .take_while(|(from, _)| *from <= at)
+                .any(|(_, app)| app.rollout.stable.version == version)
+    }
+
     /// Forgets what was planned after `at`.
     fn cut(&mut self, at: Instant) {
         let keep = self.states.partition_point(|(from, _)| *from <= at).max(1);
@@ -252,7 +284,9 @@ impl Timeline {
 
     /// The last planned state, changed, from `at` on.
     fn then(&mut self, at: Instant, change: impl FnOnce(&mut App)) {
-        let Some((_, last)) = self.states.last() else { return };
+        let Some((_, last)) = self.states.last() else {
+            return;
+        };
         let mut app = App::clone(last);
         change(&mut app);
         self.states.push((at, Arc::new(app)));
@@ -261,7 +295,9 @@ impl Timeline {
     /// Brings the application to `version`: back, if that is what serves or nearly serves; through the steps else.
     pub fn deploy(&mut self, at: Instant, version: &str, asked: &Asked, fast: bool) {
         self.cut(at);
-        let Some(now) = self.at(at).map(Arc::clone) else { return };
+        let Some(now) = self.at(at).map(Arc::clone) else {
+            return;
+        };
         let operation = Operation {
             phase: "Running",
             message: "waiting for healthy state of argoproj.io/Rollout".to_owned(),
@@ -287,13 +323,20 @@ impl Timeline {
         } else {
             self.then(begun, |app| {
                 let rollout = &mut app.rollout;
-                rollout.canary = Some(Live { version: version.to_owned(), since: begun });
+                rollout.canary = Some(Live {
+                    version: version.to_owned(),
+                    since: begun,
+                });
                 rollout.weight = 0;
                 rollout.aborted = false;
                 rollout.held = false;
                 rollout.revision += 1;
             });
-            if fast { self.fast(begun) } else { self.walk(begun, 0, 0) }
+            if fast {
+                self.fast(begun)
+            } else {
+                self.walk(begun, 0, 0)
+            }
         }
     }
 
@@ -342,9 +385,16 @@ impl Timeline {
         self.then(at, |app| {
             app.rollout.revision += 1;
             app.rollout.aborted = false;
-            settle(&mut app.rollout, Phase::Progressing, "more replicas need to be updated");
+            settle(
+                &mut app.rollout,
+                Phase::Progressing,
+                "more replicas need to be updated",
+            );
         });
-        let half = self.states.last().map_or(0, |(_, app)| app.rollout.weight / 2);
+        let half = self
+            .states
+            .last()
+            .map_or(0, |(_, app)| app.rollout.weight / 2);
         self.then(at + Duration::seconds(8), |app| app.rollout.weight = half);
         self.then(at + Duration::seconds(20), |app| app.rollout.weight = 0);
         self.then(at + Duration::seconds(35), |app| {
@@ -358,7 +408,9 @@ impl Timeline {
     fn fast(&mut self, at: Instant) {
         let done = self.steps.len();
         self.then(at, |app| progressing(app, done, 50));
-        self.then(at + Duration::seconds(15), |app| progressing(app, done, 100));
+        self.then(at + Duration::seconds(15), |app| {
+            progressing(app, done, 100)
+        });
         self.finish(at + Duration::seconds(35));
     }
 
@@ -376,8 +428,13 @@ impl Timeline {
             "resume" if rollout.phase == Phase::Paused => {
                 self.cut(at);
                 self.then(at, |app| app.rollout.held = false);
-                let held_in_pause = matches!(self.steps.get(rollout.step), Some(VendorStep::Pause(_)));
-                self.walk(at, rollout.step + usize::from(held_in_pause), rollout.weight);
+                let held_in_pause =
+                    matches!(self.steps.get(rollout.step), Some(VendorStep::Pause(_)));
+                self.walk(
+                    at,
+                    rollout.step + usize::from(held_in_pause),
+                    rollout.weight,
+                );
             }
             "skip-current-step" if rolling && !rollout.aborted => {
                 self.cut(at);
@@ -411,14 +468,22 @@ impl Timeline {
                 });
             }
             "restart" => {}
-            other => return Err(format!("action {other:?} is not available for a rollout that is {}", rollout.phase.word())),
+            other => {
+                return Err(format!(
+                    "action {other:?} is not available for a rollout that is {}",
+                    rollout.phase.word()
+                ));
+            }
         }
         Ok(())
     }
 
     fn abort(&mut self, at: Instant, rollout: &Rollout) {
         self.cut(at);
-        let message = format!("RolloutAborted: Rollout aborted update to revision {}", rollout.revision);
+        let message = format!(
+            "RolloutAborted: Rollout aborted update to revision {}",
+            rollout.revision
+        );
         let half = rollout.weight / 2;
         self.then(at, |app| {
             app.rollout.aborted = true;
@@ -433,7 +498,12 @@ impl Timeline {
     pub fn patch(&mut self, at: Instant, spec: Value, annotations: Value) {
         let due = {
             // What was planned stays planned: a patch of the policy does not stop a Rollout.
-            let later: Vec<_> = self.states.iter().filter(|(from, _)| *from > at).cloned().collect();
+            let later: Vec<_> = self
+                .states
+                .iter()
+                .filter(|(from, _)| *from > at)
+                .cloned()
+                .collect();
             self.cut(at);
             self.then(at, |app| {
                 app.spec = spec.clone();
@@ -445,10 +515,16 @@ impl Timeline {
                 app_mut.annotations = annotations.clone();
                 self.states.push((from, app));
             }
-            self.at(at).filter(|app| app.automated() && !app.in_sync() && !app.busy()).map(|app| app.target().to_owned())
+            self.at(at)
+                .filter(|app| app.automated() && !app.in_sync() && !app.busy())
+                .map(|app| app.target().to_owned())
         };
         if let Some(version) = due {
-            let asked = Asked { by: String::new(), automated: true, infos: Vec::new() };
+            let asked = Asked {
+                by: String::new(),
+                automated: true,
+                infos: Vec::new(),
+            };
             self.deploy(at + NOTICE, &version, &asked, false);
         }
     }
@@ -496,7 +572,11 @@ fn settle(rollout: &mut Rollout, phase: Phase, message: &str) {
 fn progressing(app: &mut App, step: usize, weight: u8) {
     app.rollout.step = step;
     app.rollout.weight = weight;
-    settle(&mut app.rollout, Phase::Progressing, "more replicas need to be updated");
+    settle(
+        &mut app.rollout,
+        Phase::Progressing,
+        "more replicas need to be updated",
+    );
 }
 
 fn paused(app: &mut App, step: usize, weight: u8, at: Instant) {
@@ -520,15 +600,31 @@ pub fn initial(scenario: &Scenario) -> BTreeMap<String, Timeline> {
 }
 
 fn first(scenario: &Scenario, service: &Service, staging: bool) -> (String, Timeline) {
-    let start = scenario.apps.iter().find(|app| app.service == service.name && !staging);
+    let start = scenario
+        .apps
+        .iter()
+        .find(|app| app.service == service.name && !staging);
     let suffix = if staging { STAGING } else { "" };
-    let live = if staging { service.newest() } else { service.live() };
+    let live = if staging {
+        service.newest()
+    } else {
+        service.live()
+    };
     let history = history(scenario, service, staging);
-    let since = history.last().map_or(scenario.starts, |entry| entry.deployed);
-    let target = start.and_then(|start| start.target.as_deref()).unwrap_or(live);
+    let since = history
+        .last()
+        .map_or(scenario.starts, |entry| entry.deployed);
+    let target = start
+        .and_then(|start| start.target.as_deref())
+        .unwrap_or(live);
     let steps = steps(service, staging);
     let app = App {
-        spec: spec(service, target, staging || start.is_some_and(|start| start.auto_sync), staging),
+        spec: spec(
+            service,
+            target,
+            staging || start.is_some_and(|start| start.auto_sync),
+            staging,
+        ),
         annotations: json!({}),
         synced: live.to_owned(),
         operation: history.last().map(|entry| Operation {
@@ -542,7 +638,10 @@ fn first(scenario: &Scenario, service: &Service, staging: bool) -> (String, Time
             infos: Vec::new(),
         }),
         rollout: Rollout {
-            stable: Live { version: live.to_owned(), since },
+            stable: Live {
+                version: live.to_owned(),
+                since,
+            },
             canary: None,
             weight: 0,
             step: steps.len(),
@@ -556,23 +655,43 @@ fn first(scenario: &Scenario, service: &Service, staging: bool) -> (String, Time
         history,
     };
     let states = vec![(since, Arc::new(app))];
-    (format!("{}{suffix}", service.name), Timeline { steps, states })
+    (
+        format!("{}{suffix}", service.name),
+        Timeline { steps, states },
+    )
 }
 
 fn history(scenario: &Scenario, service: &Service, staging: bool) -> Vec<Entry> {
-    let past = service.past.iter().map(|past| (past.version.as_str(), past.ago.0));
+    let past = service
+        .past
+        .iter()
+        .map(|past| (past.version.as_str(), past.ago.0));
     // Staging is ahead: it had each version two days before production, and the newest since two days.
-    let ahead = service.next.iter().map(|version| (version.as_str(), Duration::zero())).filter(|_| staging);
+    let ahead = service
+        .next
+        .iter()
+        .map(|version| (version.as_str(), Duration::zero()))
+        .filter(|_| staging);
     past.chain(ahead)
         .zip(1_i64..)
         .map(|((version, ago), id)| {
-            let deployed = scenario.starts - ago - if staging { Duration::days(2) } else { Duration::zero() };
+            let deployed = scenario.starts
+                - ago
+                - if staging {
+                    Duration::days(2)
+                } else {
+                    Duration::zero()
+                };
             Entry {
                 id,
                 revision: version.to_owned(),
                 started: deployed - Duration::minutes(21),
                 deployed,
-                by: if staging { String::new() } else { "ana".to_owned() },
+                by: if staging {
+                    String::new()
+                } else {
+                    "ana".to_owned()
+                },
                 automated: staging,
             }
         })
@@ -590,7 +709,10 @@ fn spec(service: &Service, target: &str, automated: bool, staging: bool) -> Valu
         "syncPolicy": { "syncOptions": ["CreateNamespace=true"] },
     });
     if automated && let Some(policy) = spec.get_mut("syncPolicy").and_then(Value::as_object_mut) {
-        policy.insert("automated".to_owned(), json!({ "prune": true, "selfHeal": true }));
+        policy.insert(
+            "automated".to_owned(),
+            json!({ "prune": true, "selfHeal": true }),
+        );
     }
     spec
 }
@@ -601,7 +723,11 @@ mod tests {
     use super::*;
 
     fn asked() -> Asked {
-        Asked { by: "ana".to_owned(), automated: false, infos: Vec::new() }
+        Asked {
+            by: "ana".to_owned(),
+            automated: false,
+            infos: Vec::new(),
+        }
     }
 
     fn checkout() -> (Timeline, Instant) {
@@ -623,12 +749,20 @@ mod tests {
         assert_eq!(seen(&timeline, minute(1)), (10, Phase::Paused));
         assert_eq!(seen(&timeline, minute(6)), (20, Phase::Paused));
         assert_eq!(seen(&timeline, minute(18)), (40, Phase::Paused));
-        assert_eq!(seen(&timeline, minute(600)), (40, Phase::Paused), "the 40 % step waits for a person");
+        assert_eq!(
+            seen(&timeline, minute(600)),
+            (40, Phase::Paused),
+            "the 40 % step waits for a person"
+        );
         timeline.action(minute(20), "resume").unwrap();
         let end = timeline.states().last().unwrap().0;
         assert_eq!(timeline.at(end).unwrap().rollout.stable.version, "2.14.0");
         assert_eq!(seen(&timeline, end), (0, Phase::Healthy));
-        assert_eq!(seen(&timeline, minute(18)), (40, Phase::Paused), "the past stands");
+        assert_eq!(
+            seen(&timeline, minute(18)),
+            (40, Phase::Paused),
+            "the past stands"
+        );
     }
 
     #[test]
@@ -637,11 +771,20 @@ mod tests {
         timeline.deploy(start, "2.14.0", &asked(), false);
         let order = start + Duration::minutes(20);
         timeline.deploy(order, "2.13.4", &asked(), true);
-        assert_eq!(seen(&timeline, order + Duration::seconds(3)), (40, Phase::Paused));
-        assert_eq!(seen(&timeline, order + Duration::seconds(15)), (20, Phase::Progressing));
+        assert_eq!(
+            seen(&timeline, order + Duration::seconds(3)),
+            (40, Phase::Paused)
+        );
+        assert_eq!(
+            seen(&timeline, order + Duration::seconds(15)),
+            (20, Phase::Progressing)
+        );
         assert_eq!(seen(&timeline, order + Duration::seconds(26)).0, 0);
         let app = timeline.at(order + Duration::seconds(40)).unwrap();
-        assert_eq!((app.rollout.phase, app.rollout.canary.clone()), (Phase::Healthy, None));
+        assert_eq!(
+            (app.rollout.phase, app.rollout.canary.clone()),
+            (Phase::Healthy, None)
+        );
         assert_eq!((app.synced.as_str(), app.in_sync()), ("2.13.4", false));
     }
 
@@ -656,10 +799,17 @@ mod tests {
         timeline.action(minute(4), "retry").unwrap();
         assert_eq!(seen(&timeline, minute(5)), (10, Phase::Paused));
         timeline.action(minute(6), "pause").unwrap();
-        assert_eq!(seen(&timeline, minute(100)), (10, Phase::Paused), "a hold holds past the step's own pause");
+        assert_eq!(
+            seen(&timeline, minute(100)),
+            (10, Phase::Paused),
+            "a hold holds past the step's own pause"
+        );
         assert!(timeline.at(minute(100)).unwrap().rollout.held);
         timeline.action(minute(101), "promote-full").unwrap();
-        assert_eq!(timeline.at(minute(102)).unwrap().rollout.stable.version, "2.14.0");
+        assert_eq!(
+            timeline.at(minute(102)).unwrap().rollout.stable.version,
+            "2.14.0"
+        );
     }
 
     #[test]
@@ -670,9 +820,16 @@ mod tests {
         let spec = timeline.at(minute(2)).unwrap().spec.clone();
         assert!(timeline.at(minute(2)).unwrap().automated());
         let mut off = spec.clone();
-        off["syncPolicy"].as_object_mut().unwrap().remove("automated");
+        off["syncPolicy"]
+            .as_object_mut()
+            .unwrap()
+            .remove("automated");
         timeline.patch(minute(2), off, json!({}));
-        assert_eq!(seen(&timeline, minute(18)), (40, Phase::Paused), "the rollout went on");
+        assert_eq!(
+            seen(&timeline, minute(18)),
+            (40, Phase::Paused),
+            "the rollout went on"
+        );
         timeline.deploy(minute(20), "2.13.4", &asked(), true);
         assert_eq!(timeline.at(minute(25)).unwrap().rollout.canary, None);
         timeline.patch(minute(25), spec, json!({}));
