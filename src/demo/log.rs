@@ -302,7 +302,7 @@ mod tests {
         let mut file = OpenOptions::new().append(true).open(&path).unwrap();
         file.write_all(b"{\"act\":{\"real\":\"2026").unwrap();
         let (mut log, kept) = open(dir.path(), false).unwrap();
-        assert_eq!(kept.acts, [first.clone()]);
+        assert_eq!(kept.acts, std::slice::from_ref(&first));
         log.act(&act(2, first.at)).unwrap();
         drop(log);
         let (log, kept) = open(dir.path(), false).unwrap();
