@@ -222,13 +222,7 @@ async fn repository(
 ) -> Response {
     let asked = Asked::new(&world, &owner, &name, &headers);
     match asked.repo() {
-        Some(repo) => reply(
-            &headers,
-            &json!({
-                "id": number(&repo.service.name), "node_id": hex(&repo.service.name, 20), "name": name, "full_name": format!("{owner}/{name}"),
-                "private": true, "owner": user(&owner), "default_branch": "main", "url": format!("{}/repos/{owner}/{name}", asked.api),
-            }),
-        ),
+        Some(repo) => reply(&headers, &repo.repository()),
         None => missing(),
     }
 }

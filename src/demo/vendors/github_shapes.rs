@@ -13,6 +13,46 @@ use crate::domain::time::Instant;
 /// Where the simulated vendor says it lives; links in answers that are for people point here.
 const HTML: &str = "https://github.example";
 
+/// The links that the vendor puts into a repository.
+const LINKS: [&str; 36] = [
+    "archive",
+    "assignees",
+    "blobs",
+    "branches",
+    "collaborators",
+    "comments",
+    "commits",
+    "compare",
+    "contents",
+    "contributors",
+    "deployments",
+    "downloads",
+    "events",
+    "forks",
+    "git_commits",
+    "git_refs",
+    "git_tags",
+    "hooks",
+    "issue_comment",
+    "issue_events",
+    "issues",
+    "keys",
+    "labels",
+    "languages",
+    "merges",
+    "milestones",
+    "notifications",
+    "pulls",
+    "releases",
+    "stargazers",
+    "statuses",
+    "subscribers",
+    "subscription",
+    "tags",
+    "teams",
+    "trees",
+];
+
 /// A repository of the world.
 pub struct Repo<'a> {
     /// Owner as asked for.
@@ -305,13 +345,21 @@ impl Repo<'_> {
         })
     }
 
-    fn repository(&self) -> Value {
+    /// The repository as shown inside other answers, with its many links.
+    #[must_use]
+    pub fn repository(&self) -> Value {
         let name = &self.service.name;
-        json!({
+        let mut shown = json!({
             "id": number(name), "node_id": hex(name, 20), "name": name, "full_name": format!("{}/{name}", self.owner), "private": true,
             "owner": user(self.owner), "html_url": format!("{HTML}/{}/{name}", self.owner), "description": null, "fork": false,
-            "url": self.url("").trim_end_matches('/'),
-        })
+            "url": self.url("").trim_end_matches('/'), "default_branch": "main",
+        });
+        if let Some(fields) = shown.as_object_mut() {
+            for link in LINKS {
+                fields.insert(format!("{link}_url"), json!(self.url(link)));
+            }
+        }
+        shown
     }
 
     /// The runs, newest first: one of CI for each version, one for each dispatch.
@@ -409,7 +457,7 @@ impl Repo<'_> {
                 "started_at": stamp(at), "completed_at": stamp(at + Duration::minutes(minutes)),
                 "output": { "title": null, "summary": null, "text": null, "annotations_count": 0, "annotations_url": self.url(&format!("check-runs/{id}/annotations")) },
                 "check_suite": { "id": number(&format!("suite {version}")) },
-                "app": { "id": 15_368, "slug": "github-actions", "name": "GitHub Actions", "owner": user("github") },
+                "app": actions_app(),
                 "pull_requests": [],
             })
         });
@@ -486,6 +534,16 @@ fn author<'a>(scenario: &'a Scenario, service: &Service, version: &str) -> &'a s
         .iter()
         .find(|commit| commit.service == service.name && commit.version == version);
     commit.map_or("sam", |commit| commit.author.as_str())
+}
+
+/// The app that runs the checks.
+fn actions_app() -> Value {
+    json!({
+        "id": 15_368, "slug": "github-actions", "node_id": hex("github-actions", 20), "name": "GitHub Actions", "owner": user("github"),
+        "description": "Automate your workflow from idea to production", "external_url": HTML, "html_url": format!("{HTML}/apps/github-actions"),
+        "created_at": "2018-07-30T09:30:17Z", "updated_at": "2024-04-10T20:33:16Z",
+        "permissions": { "checks": "write", "contents": "read" }, "events": ["check_run"],
+    })
 }
 
 /// A user as shown.

@@ -6,6 +6,8 @@
     clippy::cast_precision_loss
 )]
 
+mod contracts;
+
 use std::time::{Duration, Instant as Ticks};
 
 use serde_json::{Value, json};
@@ -882,7 +884,7 @@ async fn serve_prints_where_the_vendors_are() {
 /// The repository's own cockpit.toml flies this world: what it names has to be here.
 #[test]
 fn the_shipped_config_names_what_the_world_has() {
-    let config: toml::Table = toml::from_str(include_str!("../../cockpit.toml")).unwrap();
+    let config: toml::Table = toml::from_str(include_str!("../../../cockpit.toml")).unwrap();
     let scenario = Scenario::load(config["demo"]["scenario"].as_str().unwrap()).unwrap();
     for (name, connection) in config["connections"].as_table().unwrap() {
         let vendor = connection["url"]
@@ -920,7 +922,7 @@ fn the_shipped_config_names_what_the_world_has() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_shipped_queries_are_answered() {
     let handle = start("regression").await;
-    let config: toml::Table = toml::from_str(include_str!("../../cockpit.toml")).unwrap();
+    let config: toml::Table = toml::from_str(include_str!("../../../cockpit.toml")).unwrap();
     let opens = handle.world.scenario.opens.timestamp();
     let mut asked = 0;
     for (name, metric) in config["metrics"].as_table().unwrap() {
