@@ -24,6 +24,11 @@ pub struct Now {
 pub trait Clock: Send + Sync {
     /// The time at this moment, as the world and as people's wrists have it.
     fn now(&self) -> Now;
+
+    /// World seconds a real second; 1 unless the demo runs faster.
+    fn speed(&self) -> f64 {
+        1.0
+    }
 }
 
 /// A half-open interval `[start, end)`: `start` belongs to it, `end` does not. `end: None` means no known end.

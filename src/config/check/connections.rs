@@ -54,6 +54,8 @@ impl Check<'_> {
             connector: raw.connector.clone(),
             settings,
             every: raw.every.map(|e| e.0),
+            reads: Default::default(),
+            verbs: Vec::new(),
         }
     }
 
