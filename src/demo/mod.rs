@@ -5,7 +5,7 @@
 //! changes the world, the metrics follow, and with a data directory the acts outlive the process.
 //!
 //! - [`scenario`]: the format of `assets/demo/*.toml`
-//! - [`state`]: deployments over time; [`series`], [`promql`], [`eval`]: the metrics; [`alerts`]
+//! - [`opening`], [`state`]: deployments over time; [`series`], [`promql`], [`eval`]: the metrics; [`alerts`]
 //! - [`world`], [`log`]: acts, accepted and kept; [`fault`]: what is broken
 //! - [`vendors`]: the HTTP faces, and the control port for tests
 
@@ -16,6 +16,7 @@ pub mod eval;
 pub mod fault;
 pub mod log;
 pub mod noise;
+pub mod opening;
 pub mod pattern;
 pub mod promql;
 pub mod scenario;

@@ -110,8 +110,8 @@ pub struct Metrics {
     kept: Mutex<HashMap<(Group, i64), Arc<Hour>>>,
 }
 
-/// How many hours are kept before the memory is emptied (about 12 MB).
-const KEPT_HOURS: usize = 30_000;
+/// How many hours are kept before the memory is emptied (at most 27 MB).
+const KEPT_HOURS: usize = 8_000;
 
 impl Metrics {
     /// The metrics of a scenario.
@@ -479,7 +479,7 @@ mod tests {
         clippy::cast_precision_loss
     )]
     use super::*;
-    use crate::demo::state::initial;
+    use crate::demo::opening::initial;
 
     const STABLE: Group = Group {
         service: 0,

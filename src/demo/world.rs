@@ -103,7 +103,7 @@ impl World {
             None => (None, scenario.opens, Vec::new()),
         };
         let mut inner = Inner {
-            timelines: Arc::new(state::initial(&scenario)),
+            timelines: Arc::new(super::opening::initial(&scenario)),
             acts: Arc::new(Vec::new()),
             played: 0,
             number: kept.last().map_or(0, |act| act.number),
