@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use chrono::Duration;
 use serde_json::{Value, json};
 
-use super::scenario::{Scenario, Service};
-use super::state::{App, Entry, Live, Operation, Phase, Rollout, STAGING, Timeline, steps};
+use super::scenario::Scenario;
+use super::shop::Service;
+use super::state::{App, Entry, Live, Operation, Phase, Rollout, STAGING, steps};
+use super::timeline::Timeline;
 
 /// All applications by name, before any act.
 #[must_use]

@@ -10,8 +10,10 @@ use std::sync::{Arc, Mutex};
 use chrono::{Datelike, Duration, Offset, TimeZone};
 
 use super::noise::{self, Word};
-use super::scenario::{Multipliers, Scenario, Service};
-use super::state::{App, Live, STAGING, Timeline};
+use super::scenario::{Multipliers, Scenario};
+use super::shop::Service;
+use super::state::{App, Live, STAGING};
+use super::timeline::Timeline;
 use crate::domain::time::Instant;
 
 /// Days of history before the story.

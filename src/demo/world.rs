@@ -15,7 +15,8 @@ use super::fault::Faults;
 use super::log::Log;
 use super::scenario::Scenario;
 use super::series::Metrics;
-use super::state::{self, Asked, STAGING, Timeline};
+use super::state::{self, STAGING};
+use super::timeline::{Asked, Timeline};
 use crate::domain::time::Instant;
 
 /// All applications over time.

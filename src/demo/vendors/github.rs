@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::github_acts as acts;
 use super::github_shapes::{Repo, user};
 use super::{Params, credential, hex};
-use crate::demo::scenario::Commit;
+use crate::demo::shop::Commit;
 use crate::demo::world::World;
 
 /// The routes; a token is asked for on all of them.

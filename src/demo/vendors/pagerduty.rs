@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::pagerduty_incidents as incidents;
 use super::{Params, credential, hex, stamp};
-use crate::demo::scenario::Person;
+use crate::demo::shop::Person;
 use crate::demo::world::World;
 
 /// The routes; a token is asked for on all of them.
