@@ -7,7 +7,7 @@ use chrono::Duration;
 use super::noise;
 use super::scenario::Scenario;
 use super::series::{HISTORY_DAYS, Metrics};
-use super::state::Timeline;
+use super::timeline::Timeline;
 use crate::domain::time::Instant;
 
 /// An alert that fires or fired.

@@ -497,10 +497,10 @@ mod tests {
         clippy::cast_precision_loss
     )]
     use super::*;
+    use crate::demo::opening::initial;
     use crate::demo::promql::parse;
     use crate::demo::scenario::Scenario;
     use crate::demo::series::Metrics;
-    use crate::demo::state::initial;
     use std::sync::Arc;
 
     fn ask(query: &str) -> Vec<(Labels, f64)> {

@@ -4,8 +4,8 @@
 //! 127.0.0.1 and answers in its own shape; the cockpit reaches it through its ordinary connectors. What is asked of a vendor
 //! changes the world, the metrics follow, and with a data directory the acts outlive the process.
 //!
-//! - [`scenario`]: the format of `assets/demo/*.toml`
-//! - [`state`]: deployments over time; [`series`], [`promql`], [`eval`]: the metrics; [`alerts`]
+//! - [`scenario`], [`shop`]: the format of `assets/demo/*.toml`
+//! - [`opening`], [`state`], [`timeline`]: deployments over time; [`series`], [`promql`], [`eval`]: the metrics; [`alerts`]
 //! - [`world`], [`log`]: acts, accepted and kept; [`fault`]: what is broken
 //! - [`vendors`]: the HTTP faces, and the control port for tests
 
@@ -16,11 +16,14 @@ pub mod eval;
 pub mod fault;
 pub mod log;
 pub mod noise;
+pub mod opening;
 pub mod pattern;
 pub mod promql;
 pub mod scenario;
 pub mod series;
+pub mod shop;
 pub mod state;
+pub mod timeline;
 pub mod vendors;
 pub mod world;
 

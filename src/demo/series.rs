@@ -10,8 +10,10 @@ use std::sync::{Arc, Mutex};
 use chrono::{Datelike, Duration, Offset, TimeZone};
 
 use super::noise::{self, Word};
-use super::scenario::{Multipliers, Scenario, Service};
-use super::state::{App, Live, STAGING, Timeline};
+use super::scenario::{Multipliers, Scenario};
+use super::shop::Service;
+use super::state::{App, Live, STAGING};
+use super::timeline::Timeline;
 use crate::domain::time::Instant;
 
 /// Days of history before the story.
@@ -110,8 +112,8 @@ pub struct Metrics {
     kept: Mutex<HashMap<(Group, i64), Arc<Hour>>>,
 }
 
-/// How many hours are kept before the memory is emptied (about 12 MB).
-const KEPT_HOURS: usize = 30_000;
+/// How many hours are kept before the memory is emptied (at most 27 MB).
+const KEPT_HOURS: usize = 8_000;
 
 impl Metrics {
     /// The metrics of a scenario.
@@ -479,7 +481,7 @@ mod tests {
         clippy::cast_precision_loss
     )]
     use super::*;
-    use crate::demo::state::initial;
+    use crate::demo::opening::initial;
 
     const STABLE: Group = Group {
         service: 0,

@@ -15,7 +15,8 @@ use super::fault::Faults;
 use super::log::Log;
 use super::scenario::Scenario;
 use super::series::Metrics;
-use super::state::{self, Asked, STAGING, Timeline};
+use super::state::{self, STAGING};
+use super::timeline::{Asked, Timeline};
 use crate::domain::time::Instant;
 
 /// All applications over time.
@@ -103,7 +104,7 @@ impl World {
             None => (None, scenario.opens, Vec::new()),
         };
         let mut inner = Inner {
-            timelines: Arc::new(state::initial(&scenario)),
+            timelines: Arc::new(super::opening::initial(&scenario)),
             acts: Arc::new(Vec::new()),
             played: 0,
             number: kept.last().map_or(0, |act| act.number),

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{hex, stamp};
-use crate::demo::scenario::{Scenario, Service};
+use crate::demo::scenario::Scenario;
+use crate::demo::shop::Service;
 use crate::demo::state::{App, Entry, Operation, Phase, STAGING, VendorStep};
 use crate::demo::world::View;
 use crate::domain::time::Instant;

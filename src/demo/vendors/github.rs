@@ -10,11 +10,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 
+use super::github_acts as acts;
 use super::github_shapes::{Repo, user};
-use super::{Params, credential, hex, number, stamp};
-use crate::demo::act::Act;
-use crate::demo::scenario::Commit;
-use crate::demo::world::{Refusal, World};
+use super::{Params, credential, hex};
+use crate::demo::shop::Commit;
+use crate::demo::world::World;
 
 /// The routes; a token is asked for on all of them.
 pub fn routes() -> Router<Arc<World>> {
@@ -28,12 +28,12 @@ pub fn routes() -> Router<Arc<World>> {
         .route(repo, get(repository))
         .route(
             &format!("{repo}/deployments"),
-            get(deployments).post(create),
+            get(deployments).post(acts::create),
         )
         .route(&format!("{repo}/deployments/{{id}}"), get(deployment))
         .route(
             &format!("{repo}/deployments/{{id}}/statuses"),
-            get(statuses).post(add_status),
+            get(statuses).post(acts::add_status),
         )
         .route(&format!("{repo}/actions/runs"), get(runs))
         .route(&format!("{repo}/actions/runs/{{id}}"), get(run))
@@ -43,7 +43,7 @@ pub fn routes() -> Router<Arc<World>> {
         )
         .route(
             &format!("{repo}/actions/workflows/{{workflow}}/dispatches"),
-            post(dispatch),
+            post(acts::dispatch),
         )
         .route(&format!("{repo}/compare/{{basehead}}"), get(compare))
         .route(
@@ -58,10 +58,7 @@ pub fn routes() -> Router<Arc<World>> {
         .layer(axum::middleware::from_fn(token))
 }
 
-/// The account behind the token.
-const ACCOUNT: &str = "ana";
-
-fn problem(status: u16, message: &str) -> Response {
+pub(super) fn problem(status: u16, message: &str) -> Response {
     super::json(
         status,
         &json!({ "message": message, "documentation_url": "https://docs.github.com/rest", "status": status.to_string() }),
@@ -169,15 +166,15 @@ fn api(headers: &HeaderMap) -> String {
 }
 
 /// What a handler is asked about.
-struct Asked {
-    world: Arc<World>,
-    owner: String,
-    service: String,
-    api: String,
+pub(super) struct Asked {
+    pub(super) world: Arc<World>,
+    pub(super) owner: String,
+    pub(super) service: String,
+    pub(super) api: String,
 }
 
 impl Asked {
-    fn new(world: &Arc<World>, owner: &str, repo: &str, headers: &HeaderMap) -> Self {
+    pub(super) fn new(world: &Arc<World>, owner: &str, repo: &str, headers: &HeaderMap) -> Self {
         Self {
             world: Arc::clone(world),
             owner: owner.to_owned(),
@@ -186,7 +183,7 @@ impl Asked {
         }
     }
 
-    fn repo(&self) -> Option<Repo<'_>> {
+    pub(super) fn repo(&self) -> Option<Repo<'_>> {
         let service = self.world.scenario.service(&self.service)?;
         Some(Repo {
             owner: &self.owner,
@@ -195,16 +192,16 @@ impl Asked {
         })
     }
 
-    fn path(&self, rest: &str) -> String {
+    pub(super) fn path(&self, rest: &str) -> String {
         format!("/repos/{}/{}/{rest}", self.owner, self.service)
     }
 }
 
-fn missing() -> Response {
+pub(super) fn missing() -> Response {
     problem(404, "Not Found")
 }
 
-type Ends = State<Arc<World>>;
+pub(super) type Ends = State<Arc<World>>;
 
 async fn rate_limit(headers: HeaderMap) -> Response {
     let core = json!({ "limit": 5000, "used": 168, "remaining": 4832, "reset": reset() });
@@ -303,128 +300,6 @@ async fn statuses(
     }
 }
 
-fn refused(refusal: &Refusal) -> Response {
-    problem(refusal.status, &refusal.why)
-}
-
-/// Runs an act beside the event loop, because it waits for the disk.
-async fn blocking(work: impl FnOnce() -> Response + Send + 'static) -> Response {
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|e| problem(500, &e.to_string()))
-}
-
-fn text(body: &Value, name: &str) -> String {
-    body.get(name)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned()
-}
-
-async fn create(
-    State(world): Ends,
-    Path((owner, name)): Path<(String, String)>,
-    headers: HeaderMap,
-    body: String,
-) -> Response {
-    let asked = Asked::new(&world, &owner, &name, &headers);
-    blocking(move || {
-        let Some(repo) = asked.repo() else {
-            return missing();
-        };
-        let Ok(body) = serde_json::from_str::<Value>(&body) else {
-            return problem(400, "Problems parsing JSON");
-        };
-        let reference = text(&body, "ref");
-        if repo.resolve(&reference).is_none() {
-            return problem(422, &format!("No ref found for: {reference}"));
-        }
-        let environment = Some(text(&body, "environment"))
-            .filter(|e| !e.is_empty())
-            .unwrap_or_else(|| "production".to_owned());
-        let made = asked.world.act(|view| {
-            let id = number(&format!(
-                "deployment {} {}",
-                view.acts.len(),
-                stamp(view.now)
-            ));
-            let act = Act::Deployment {
-                repo: asked.service.clone(),
-                id,
-                reference,
-                environment,
-                description: text(&body, "description"),
-                payload: body.get("payload").cloned().unwrap_or_else(|| json!({})),
-                by: ACCOUNT.to_owned(),
-            };
-            Ok((act, id))
-        });
-        match made {
-            Ok((view, id)) => match repo.deployments(&view).iter().find(|d| d.id == id) {
-                Some(found) => super::json(201, &repo.deployment(found)),
-                None => missing(),
-            },
-            Err(refusal) => refused(&refusal),
-        }
-    })
-    .await
-}
-
-const STATES: [&str; 7] = [
-    "error",
-    "failure",
-    "inactive",
-    "in_progress",
-    "queued",
-    "pending",
-    "success",
-];
-
-async fn add_status(
-    State(world): Ends,
-    Path((owner, name, id)): Path<(String, String, u64)>,
-    headers: HeaderMap,
-    body: String,
-) -> Response {
-    let asked = Asked::new(&world, &owner, &name, &headers);
-    blocking(move || {
-        let Some(repo) = asked.repo() else {
-            return missing();
-        };
-        let Ok(body) = serde_json::from_str::<Value>(&body) else {
-            return problem(400, "Problems parsing JSON");
-        };
-        let state = text(&body, "state");
-        if !STATES.contains(&state.as_str()) {
-            return problem(422, "Validation Failed");
-        }
-        let made = asked.world.act(|view| {
-            if repo.deployments(view).iter().all(|d| d.id != id) {
-                return Err(Refusal::new(404, "Not Found"));
-            }
-            let act = Act::DeploymentStatus {
-                repo: asked.service.clone(),
-                deployment: id,
-                state,
-                description: text(&body, "description"),
-            };
-            Ok((act, ()))
-        });
-        match made {
-            Ok((view, ())) => {
-                let all = repo.deployments(&view);
-                let newest = all
-                    .iter()
-                    .find(|d| d.id == id)
-                    .and_then(|d| repo.statuses(d).into_iter().next());
-                newest.map_or_else(missing, |status| super::json(201, &status))
-            }
-            Err(refusal) => refused(&refusal),
-        }
-    })
-    .await
-}
-
 fn run_page(
     asked: &Asked,
     headers: &HeaderMap,
@@ -509,62 +384,6 @@ async fn run(
     all.iter()
         .find(|run| run.get("id") == Some(&json!(id)))
         .map_or_else(missing, |run| reply(&headers, run))
-}
-
-async fn dispatch(
-    State(world): Ends,
-    Path((owner, name, workflow)): Path<(String, String, String)>,
-    headers: HeaderMap,
-    body: String,
-) -> Response {
-    let asked = Asked::new(&world, &owner, &name, &headers);
-    blocking(move || {
-        let Some(repo) = asked.repo() else {
-            return missing();
-        };
-        if !matches!(workflow.as_str(), "deploy.yml" | "rollback.yml") {
-            return missing();
-        }
-        let Ok(body) = serde_json::from_str::<Value>(&body) else {
-            return problem(400, "Problems parsing JSON");
-        };
-        let (reference, inputs) = (
-            text(&body, "ref"),
-            body.get("inputs").cloned().unwrap_or_else(|| json!({})),
-        );
-        let version = inputs
-            .get("version")
-            .and_then(Value::as_str)
-            .unwrap_or(&reference);
-        if repo.resolve(&reference).is_none() || repo.resolve(version).is_none() {
-            return problem(422, &format!("No ref found for: {reference}"));
-        }
-        let details = body.get("return_run_details") == Some(&Value::Bool(true));
-        let made = asked.world.act(|view| {
-            let id = number(&format!("run {} {}", view.acts.len(), stamp(view.now)));
-            let act = Act::Dispatch {
-                repo: asked.service.clone(),
-                id,
-                workflow: workflow.clone(),
-                reference,
-                inputs,
-                by: ACCOUNT.to_owned(),
-            };
-            Ok((act, id))
-        });
-        match made {
-            Ok((_, id)) if details => {
-                let url = format!("{}{}", asked.api, asked.path(&format!("actions/runs/{id}")));
-                super::json(
-                    200,
-                    &json!({ "workflow_run_id": id, "run_url": url, "html_url": url }),
-                )
-            }
-            Ok(_) => StatusCode::NO_CONTENT.into_response(),
-            Err(refusal) => refused(&refusal),
-        }
-    })
-    .await
 }
 
 async fn compare(

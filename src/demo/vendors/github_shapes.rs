@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::{hex, number, stamp};
 use crate::demo::act::{Accepted, Act};
-use crate::demo::scenario::{Commit, Scenario, Service};
+use crate::demo::scenario::Scenario;
+use crate::demo::shop::{Commit, Service};
 use crate::demo::state::STAGING;
 use crate::demo::world::{QUEUE, View};
 use crate::domain::time::Instant;

@@ -9,7 +9,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use super::hex;
-use crate::demo::scenario::{CalendarEvent, Scenario};
+use crate::demo::scenario::Scenario;
+use crate::demo::shop::CalendarEvent;
 use crate::demo::world::World;
 use crate::domain::time::Instant;
 

@@ -3,11 +3,14 @@
 pub mod alertmanager;
 pub mod argocd;
 pub mod argocd_shapes;
+pub mod argocd_stream;
 pub mod control;
 pub mod github;
+pub mod github_acts;
 pub mod github_shapes;
 pub mod ics;
 pub mod pagerduty;
+pub mod pagerduty_incidents;
 pub mod prometheus;
 pub mod registry;
 pub mod slack;

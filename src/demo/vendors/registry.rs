@@ -10,7 +10,7 @@ use axum::routing::get;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::demo::scenario::Service;
+use crate::demo::shop::Service;
 use crate::demo::world::World;
 
 /// The routes; `GET` ones answer `HEAD`, too.
