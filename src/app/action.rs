@@ -325,8 +325,15 @@ mod tests {
 
     #[test]
     fn what_harms_is_never_done_by_a_row_key_at_once() {
-        for a in ACTIONS.iter().filter(|a| a.danger == Danger::Low && a.is_act()) {
-            assert!(["tick", "untick", "take", "cancel_countdown"].contains(&a.id), "{}", a.id);
+        for a in ACTIONS
+            .iter()
+            .filter(|a| a.danger == Danger::Low && a.is_act())
+        {
+            assert!(
+                ["tick", "untick", "take", "cancel_countdown"].contains(&a.id),
+                "{}",
+                a.id
+            );
         }
     }
 }

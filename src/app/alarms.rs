@@ -49,7 +49,10 @@ fn plan(model: &Model, p: &PlanView) -> (Tone, String) {
     let done = p.plan.steps.iter().filter(|s| over(state(&s.id))).count();
     let total = p.plan.steps.len();
     if let Some(why) = &p.stuck {
-        return (Tone::Fail, format!("ROLLBACK {done}/{total}  stands still: {why}"));
+        return (
+            Tone::Fail,
+            format!("ROLLBACK {done}/{total}  stands still: {why}"),
+        );
     }
     let Some(step) = p.plan.steps.iter().find(|s| !over(state(&s.id))) else {
         return (Tone::Hold, format!("ROLLBACK {done}/{total}"));

@@ -241,7 +241,11 @@ mod tests {
     }
 
     fn dialog(opener: &str) -> Dialog {
-        Dialog::new("roll back", fixture::rollback_permit(), Key::parse(opener).unwrap())
+        Dialog::new(
+            "roll back",
+            fixture::rollback_permit(),
+            Key::parse(opener).unwrap(),
+        )
     }
 
     #[test]
@@ -272,7 +276,10 @@ mod tests {
         press(&mut d, &["tab", "enter"]);
         assert!(d.complaint.is_some());
         assert!(matches!(d.spot, Spot::Field(_)));
-        press(&mut d, &["c", "h", "e", "c", "k", "o", "u", "t", "enter", "tab"]);
+        press(
+            &mut d,
+            &["c", "h", "e", "c", "k", "o", "u", "t", "enter", "tab"],
+        );
         assert_eq!(d.spot, Spot::Confirm);
         let Answer::Confirmed(request) = press(&mut d, &["enter"]) else {
             panic!("not confirmed: {:?}", d.complaint);

@@ -51,7 +51,12 @@ pub fn plain(item: &Item<'_>) -> String {
             a.mark.word
         ),
         Item::Journal(j) => format!("{} {} {}", j.at.to_rfc3339(), j.actor, j.text),
-        Item::Debt(d) => format!("{} {} due {}", d.debt.what, d.debt.owner, d.debt.due.to_rfc3339()),
+        Item::Debt(d) => format!(
+            "{} {} due {}",
+            d.debt.what,
+            d.debt.owner,
+            d.debt.due.to_rfc3339()
+        ),
         Item::Feed(f) => format!(
             "{} {} {} {}",
             f.source,
@@ -219,7 +224,11 @@ pub fn evidence_text(e: &Evidence) -> String {
     for (label, value) in &e.lines {
         out.push_str(&format!("{label}: {value}\n"));
     }
-    for (label, value) in [("query", &e.query), ("source", &e.source), ("link", &e.link)] {
+    for (label, value) in [
+        ("query", &e.query),
+        ("source", &e.source),
+        ("link", &e.link),
+    ] {
         if let Some(value) = value {
             out.push_str(&format!("{label}: {value}\n"));
         }

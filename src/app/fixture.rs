@@ -144,17 +144,33 @@ fn permits() -> BTreeMap<String, Permission> {
         ("rollback", Permission::Granted(rollback_permit())),
         ("promote", Permission::Refused(vec![refusal()])),
         ("deploy", Permission::Refused(vec![freeze, refusal()])),
-        ("pause", simple("pause", "Pause checkout in PRODUCTION", Danger::Medium)),
-        ("abort", simple("abort", "Abort checkout in PRODUCTION", Danger::High)),
-        ("brief", simple("brief", "Send the brief to mira", Danger::Medium)),
-        ("handoff", simple("handoff", "Hand off to joel", Danger::Medium)),
+        (
+            "pause",
+            simple("pause", "Pause checkout in PRODUCTION", Danger::Medium),
+        ),
+        (
+            "abort",
+            simple("abort", "Abort checkout in PRODUCTION", Danger::High),
+        ),
+        (
+            "brief",
+            simple("brief", "Send the brief to mira", Danger::Medium),
+        ),
+        (
+            "handoff",
+            simple("handoff", "Hand off to joel", Danger::Medium),
+        ),
         (
             "tick/dashboards",
             simple("tick/dashboards", "Tick dashboards configured", Danger::Low),
         ),
         (
             "settle/auto-sync/checkout",
-            simple("settle/auto-sync/checkout", "Settle auto-sync off", Danger::Medium),
+            simple(
+                "settle/auto-sync/checkout",
+                "Settle auto-sync off",
+                Danger::Medium,
+            ),
         ),
         (
             "take/release/checkout",
@@ -162,7 +178,11 @@ fn permits() -> BTreeMap<String, Permission> {
         ),
         (
             "override/freeze/quarter end",
-            simple("override/freeze/quarter end", "Override the freeze quarter end", Danger::High),
+            simple(
+                "override/freeze/quarter end",
+                "Override the freeze quarter end",
+                Danger::High,
+            ),
         ),
     ]
     .into_iter()
@@ -188,7 +208,14 @@ fn series(base: f64, drift: f64, n: i64) -> Vec<(i64, f64)> {
         .collect()
 }
 
-fn metric(id: (&str, &str), title: &str, unit: Unit, base: f64, drift: f64, points: i64) -> MetricView {
+fn metric(
+    id: (&str, &str),
+    title: &str,
+    unit: Unit,
+    base: f64,
+    drift: f64,
+    points: i64,
+) -> MetricView {
     let new = series(base, drift, points);
     let value = new.last().map(|(_, v)| *v);
     let (service, name) = id;
@@ -259,14 +286,56 @@ fn items() -> Vec<ItemView> {
     vec![
         item(PreDeploy, "tests", "tests green", done, "auto"),
         item(PreDeploy, "rehearsed", "rollback rehearsed", done, "auto"),
-        item(PreDeploy, "brief", "on-call brief", ("waived", Tone::Hold), "ana, debt"),
-        item(PreDeploy, "dashboards", "dashboards configured", ("open", Tone::Hold), "by hand"),
-        item(PreDeploy, "flags", "flags off for the new path", ("failed", Tone::Fail), "flag new-cart is on"),
+        item(
+            PreDeploy,
+            "brief",
+            "on-call brief",
+            ("waived", Tone::Hold),
+            "ana, debt",
+        ),
+        item(
+            PreDeploy,
+            "dashboards",
+            "dashboards configured",
+            ("open", Tone::Hold),
+            "by hand",
+        ),
+        item(
+            PreDeploy,
+            "flags",
+            "flags off for the new path",
+            ("failed", Tone::Fail),
+            "flag new-cart is on",
+        ),
         item(Deploy, "realtime", "observed in real time", done, "auto"),
-        item(Deploy, "errors", "error rate tracked from minute 1", open, "auto"),
-        item(Deploy, "team", "deploy team present for 30 m", open, "by hand"),
-        item(PostDeploy, "p95", "P95 within the baseline", ("undecided", Tone::Unknown), "n=6 of 10"),
-        item(PostDeploy, "conversion", "conversion within the baseline", ("not run", Tone::Unknown), "after the last step"),
+        item(
+            Deploy,
+            "errors",
+            "error rate tracked from minute 1",
+            open,
+            "auto",
+        ),
+        item(
+            Deploy,
+            "team",
+            "deploy team present for 30 m",
+            open,
+            "by hand",
+        ),
+        item(
+            PostDeploy,
+            "p95",
+            "P95 within the baseline",
+            ("undecided", Tone::Unknown),
+            "n=6 of 10",
+        ),
+        item(
+            PostDeploy,
+            "conversion",
+            "conversion within the baseline",
+            ("not run", Tone::Unknown),
+            "after the last step",
+        ),
         item(PostDeploy, "notes", "release notes sent", open, "by hand"),
     ]
 }
@@ -292,18 +361,36 @@ fn deployments() -> Vec<DeployRow> {
             weight: Some(40.0),
             strategy: Some("canary".into()),
             auto_sync: Some(false),
-            ..row("checkout", "2.13.4", "2.14.0", DeployState::Verifying, Tone::Hold)
+            ..row(
+                "checkout",
+                "2.13.4",
+                "2.14.0",
+                DeployState::Verifying,
+                Tone::Hold,
+            )
         },
         DeployRow {
             step: Some((5, 5)),
-            ..row("payments", "5.3.0", "5.3.1", DeployState::Succeeded, Tone::Pass)
+            ..row(
+                "payments",
+                "5.3.0",
+                "5.3.1",
+                DeployState::Succeeded,
+                Tone::Pass,
+            )
         },
         DeployRow {
             mark: mark("UNKNOWN", Tone::Unknown),
             note: "stale: 503 from argo".into(),
             freshness: Some(Freshness::Stale),
             read_at: Some(at(-190)),
-            ..row("search", "1.0.0", "1.1.0-rc.3+build.2026.11.21.9f3ac01d", DeployState::Unknown, Tone::Unknown)
+            ..row(
+                "search",
+                "1.0.0",
+                "1.1.0-rc.3+build.2026.11.21.9f3ac01d",
+                DeployState::Unknown,
+                Tone::Unknown,
+            )
         },
         DeployRow {
             release: None,
@@ -326,7 +413,13 @@ fn strip() -> Vec<StripSegment> {
         seg(41, 49, "open", Tone::Pass, "window"),
         seg(49, 65, "closed", Tone::Hold, "window"),
         seg(65, 120, "FREEZE", Tone::Fail, "quarter end"),
-        seg(120, 180, "unknown", Tone::Unknown, "calendar holidays was not read"),
+        seg(
+            120,
+            180,
+            "unknown",
+            Tone::Unknown,
+            "calendar holidays was not read",
+        ),
     ]
 }
 
@@ -445,7 +538,11 @@ fn gates() -> Vec<GateView> {
         verdict,
         accepted: false,
         said: said.into(),
-        metrics: vec![(id.replace("p95-", ""), mark("undecided", Tone::Unknown), said.into())],
+        metrics: vec![(
+            id.replace("p95-", ""),
+            mark("undecided", Tone::Unknown),
+            said.into(),
+        )],
         n: 6,
         smallest_visible: Some(0.2),
         opened: Some(at(-360)),
@@ -552,9 +649,17 @@ fn passport() -> Passport {
         to: Some("2.13.4".into()),
         others: vec![("2.13.3".into(), "served 6 d, healthy".into())],
         lines: vec![
-            line("artifact", "the old version is in the registry", "sha256:9f3a…"),
+            line(
+                "artifact",
+                "the old version is in the registry",
+                "sha256:9f3a…",
+            ),
             line("rehearsed", "rehearsed within 30 days", "2 d ago, 4 m"),
-            line("migration", "no migration that cannot be undone", "none in 2.14.0"),
+            line(
+                "migration",
+                "no migration that cannot be undone",
+                "none in 2.14.0",
+            ),
         ],
         passed: 3,
         no_return: None,
@@ -642,9 +747,30 @@ pub fn story_with(points: i64) -> Situation {
         },
         metrics: vec![
             metric(("checkout", "p95"), "P95", Unit::Seconds, 0.24, 0.5, points),
-            metric(("checkout", "error_rate"), "error rate", Unit::Percent, 0.0042, 0.05, points),
-            metric(("checkout", "conversion"), "conversion", Unit::Percent, 0.031, 0.0, points),
-            metric(("payments", "error_rate"), "error rate", Unit::Percent, 0.001, 0.0, points),
+            metric(
+                ("checkout", "error_rate"),
+                "error rate",
+                Unit::Percent,
+                0.0042,
+                0.05,
+                points,
+            ),
+            metric(
+                ("checkout", "conversion"),
+                "conversion",
+                Unit::Percent,
+                0.031,
+                0.0,
+                points,
+            ),
+            metric(
+                ("payments", "error_rate"),
+                "error rate",
+                Unit::Percent,
+                0.001,
+                0.0,
+                points,
+            ),
         ],
         gates: gates(),
         triggers: triggers(),
@@ -726,7 +852,13 @@ pub fn rolling_back() -> Situation {
         title: title.into(),
     };
     let steps = vec![
-        step("hold", "switch auto-sync off", StepKind::Hold { act: act(Verb::Hold) }),
+        step(
+            "hold",
+            "switch auto-sync off",
+            StepKind::Hold {
+                act: act(Verb::Hold),
+            },
+        ),
         step(
             "rollback",
             "roll checkout back to 2.13.4",
@@ -743,7 +875,11 @@ pub fn rolling_back() -> Situation {
                 version: "2.13.4".into(),
             },
         ),
-        step("clear", "wait until the triggers are clear", StepKind::AwaitClear),
+        step(
+            "clear",
+            "wait until the triggers are clear",
+            StepKind::AwaitClear,
+        ),
     ];
     s.band.advice = Advice::RollingBack;
     s.plan = Some(PlanView {
@@ -756,7 +892,11 @@ pub fn rolling_back() -> Situation {
         },
         started: at(-20),
         states: [
-            ("checkout/hold", StepState::Confirmed, "argo says automated: null"),
+            (
+                "checkout/hold",
+                StepState::Confirmed,
+                "argo says automated: null",
+            ),
             ("checkout/rollback", StepState::Asked, "sent to argo"),
         ]
         .into_iter()
@@ -873,7 +1013,9 @@ pub fn empty() -> Situation {
     s.triggers.clear();
     s.passports.clear();
     s.oncall = OncallView {
-        empty: Some("nobody is on call: add [oncall] to cockpit.toml or a connection that reads one".into()),
+        empty: Some(
+            "nobody is on call: add [oncall] to cockpit.toml or a connection that reads one".into(),
+        ),
         ..OncallView::default()
     };
     s.journal.clear();

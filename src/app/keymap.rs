@@ -167,14 +167,25 @@ mod tests {
     #[test]
     fn a_key_moves_and_leaves_its_old_action() {
         let map = Keymap::new(false, &over(&[("x", "rollback")])).unwrap();
-        assert_eq!(map.find(Key::char('x'), &[Scope::Global]).unwrap().id, "rollback");
+        assert_eq!(
+            map.find(Key::char('x'), &[Scope::Global]).unwrap().id,
+            "rollback"
+        );
         assert!(map.keys("steps").is_empty());
         assert_eq!(map.keys("rollback").len(), 2);
     }
 
     #[test]
     fn conflicts_and_strangers_are_refused_with_sentences() {
-        let clash = Keymap::new(false, &over(&[("o", "feeds"), ("O", "nothing"), ("ctrl-s", "feeds"), ("esc", "quit")]));
+        let clash = Keymap::new(
+            false,
+            &over(&[
+                ("o", "feeds"),
+                ("O", "nothing"),
+                ("ctrl-s", "feeds"),
+                ("esc", "quit"),
+            ]),
+        );
         let errors = clash.unwrap_err().join("\n");
         assert!(errors.contains("\"nothing\""), "{errors}");
         assert!(errors.contains("ctrl-s cannot be bound"), "{errors}");

@@ -189,10 +189,7 @@ fn six(body: Area) -> Vec<(Pane, Area)> {
             Pane::Oncall,
             Area::new(x + left - oncall, low, oncall, middle),
         ),
-        (
-            Pane::Journal,
-            Area::new(x, y + upper - 1, body.w, journal),
-        ),
+        (Pane::Journal, Area::new(x, y + upper - 1, body.w, journal)),
     ]
 }
 
@@ -233,7 +230,10 @@ mod tests {
             assert_eq!(l.panes.len(), 6);
             for y in l.panes[0].1.y..l.footer.y {
                 for x in 0..w {
-                    assert!(l.panes.iter().any(|(_, a)| a.holds(x, y)), "{w}x{h}: {x},{y}");
+                    assert!(
+                        l.panes.iter().any(|(_, a)| a.holds(x, y)),
+                        "{w}x{h}: {x},{y}"
+                    );
                 }
             }
             for (p, a) in &l.panes {

@@ -155,7 +155,11 @@ mod tests {
         assert_eq!(s.selected.as_deref(), Some("a"));
         s.step(&ids("-ab-c"), 1);
         s.step(&ids("-ab-c"), 1);
-        assert_eq!(s.selected.as_deref(), Some("c"), "headings are stepped over");
+        assert_eq!(
+            s.selected.as_deref(),
+            Some("c"),
+            "headings are stepped over"
+        );
         s.settle(&ids("cxab"), 10);
         assert_eq!((s.selected.as_deref(), s.seen_at), (Some("c"), 0));
         s.settle(&ids("xab"), 10);

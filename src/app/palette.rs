@@ -79,6 +79,10 @@ mod tests {
     fn read_only_lists_no_act() {
         assert!(palette(true, "roll back").iter().all(|a| !a.is_act()));
         let lines = help(true, "");
-        assert!(lines.iter().all(|l| !matches!(l, HelpLine::Action(a) if a.is_act())));
+        assert!(
+            lines
+                .iter()
+                .all(|l| !matches!(l, HelpLine::Action(a) if a.is_act()))
+        );
     }
 }

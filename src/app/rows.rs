@@ -237,7 +237,11 @@ fn days(s: &Situation) -> Vec<Row<'_>> {
             let here = s.calendar.strip.iter();
             let here = here.filter(|seg| seg.span.overlaps(&whole)).collect();
             let key = format!("calendar/day/{date}");
-            Row::new(key, Some("calendar".into()), Item::Day(date, date == today, here))
+            Row::new(
+                key,
+                Some("calendar".into()),
+                Item::Day(date, date == today, here),
+            )
         })
         .collect()
 }
@@ -340,16 +344,31 @@ fn oncall(s: &Situation) -> Vec<Row<'_>> {
         if !o.note.is_empty() {
             text = format!("{text}, {}", o.note);
         }
-        out.push(Row::text("oncall/brief", Some("oncall"), o.brief.tone, text));
+        out.push(Row::text(
+            "oncall/brief",
+            Some("oncall"),
+            o.brief.tone,
+            text,
+        ));
     }
     if let Some(at) = o.escalates_at {
         let left = crate::domain::time::duration_words(at - s.now.world);
         let text = format!("escalates in {left}");
-        out.push(Row::text("oncall/escalates", Some("oncall"), Tone::Hold, text));
+        out.push(Row::text(
+            "oncall/escalates",
+            Some("oncall"),
+            Tone::Hold,
+            text,
+        ));
     }
     for (i, line) in o.incidents.iter().enumerate() {
         let text = format!("incident: {line}");
-        out.push(Row::text(&format!("oncall/incident/{i}"), Some("oncall"), Tone::Fail, text));
+        out.push(Row::text(
+            &format!("oncall/incident/{i}"),
+            Some("oncall"),
+            Tone::Fail,
+            text,
+        ));
     }
     out.extend(o.alerts.iter().map(|a| {
         let service = a.service.as_deref().unwrap_or("");
@@ -358,7 +377,12 @@ fn oncall(s: &Situation) -> Vec<Row<'_>> {
     }));
     if let Some(h) = &s.handoff {
         let taken = h.items.iter().filter(|(_, t)| *t).count();
-        let text = format!("handoff {} → {}: {taken} of {} taken", h.from, h.to, h.items.len());
+        let text = format!(
+            "handoff {} → {}: {taken} of {} taken",
+            h.from,
+            h.to,
+            h.items.len()
+        );
         out.push(Row::text("oncall/handoff", None, Tone::Hold, text));
     }
     out
@@ -406,8 +430,10 @@ fn handoff(s: &Situation) -> Vec<Row<'_>> {
         format!("{} hands over to {}", h.from, h.to),
         at,
     )];
-    out.extend(h.items.iter().map(|(item, taken)| {
-        Row::new(item.id.clone(), None, Item::Handed(item, *taken))
-    }));
+    out.extend(
+        h.items
+            .iter()
+            .map(|(item, taken)| Row::new(item.id.clone(), None, Item::Handed(item, *taken))),
+    );
     out
 }

@@ -145,7 +145,11 @@ fn clock(model: &Model, s: &Situation) -> String {
     let now = model.world();
     format!(
         "{}{} {} ",
-        if model.shape() == Shape::Wide { "│ " } else { "" },
+        if model.shape() == Shape::Wide {
+            "│ "
+        } else {
+            ""
+        },
         words::clock(now, s.timezone),
         words::zone_word(now, s.timezone)
     )
@@ -183,7 +187,10 @@ pub fn next(model: &Model, theme: &Theme, buf: &mut Buffer, area: Area) {
     }
     if let Some(seconds) = s.next.expected {
         let words = words::seconds(seconds);
-        pen.put(&format!("{}est. {words}", theme.glyph(" · ", " . ")), theme.dim);
+        pen.put(
+            &format!("{}est. {words}", theme.glyph(" · ", " . ")),
+            theme.dim,
+        );
     }
 }
 
@@ -201,7 +208,10 @@ fn debts(model: &Model, s: &Situation, theme: &Theme, pen: &mut Pen<'_>) {
     let word = if overdue { "overdue, " } else { "" };
     let due = super::at(s, first.debt.due);
     let n = s.debts.len();
-    let long = format!("debts {n}: {} ({}, {word}due {due}) ", first.debt.what, first.debt.owner);
+    let long = format!(
+        "debts {n}: {} ({}, {word}due {due}) ",
+        first.debt.what, first.debt.owner
+    );
     let room = pen.left() / 2;
     if width(&long) <= room {
         pen.right(&long, style);

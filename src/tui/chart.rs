@@ -55,13 +55,20 @@ impl<'a> Plot<'a> {
             return;
         }
         let Some(scale) = self.scale() else {
-            let why = self.chart.empty.as_deref().unwrap_or("no data in this window");
+            let why = self
+                .chart
+                .empty
+                .as_deref()
+                .unwrap_or("no data in this window");
             Pen::new(buf, self.theme, area, area.h / 2).put(why, self.theme.dim);
             return;
         };
         let low = self.look.unit.show(scale.y.0);
         let high = self.look.unit.show(scale.y.1);
-        let labels = width(&low).max(width(&high)).max(6).min(usize::from(area.w) / 3);
+        let labels = width(&low)
+            .max(width(&high))
+            .max(6)
+            .min(usize::from(area.w) / 3);
         let labels = u16::try_from(labels).unwrap_or(0);
         let axis = u16::from(area.h > 2);
         let plot = Area::new(
@@ -94,7 +101,10 @@ impl<'a> Plot<'a> {
             y = Some(y.map_or((*v, *v), |(a, b)| (a.min(*v), b.max(*v))));
         }
         let (mut x, (mut low, mut high)) = (x?, y?);
-        let band = self.chart.band.map_or([None, None], |(a, b)| [Some(a), Some(b)]);
+        let band = self
+            .chart
+            .band
+            .map_or([None, None], |(a, b)| [Some(a), Some(b)]);
         let more = band.into_iter().chain([self.chart.threshold]);
         for v in more.flatten().filter(|v| v.is_finite()) {
             low = low.min(v);
@@ -132,7 +142,11 @@ impl<'a> Plot<'a> {
     }
 
     fn band(&self, buf: &mut Buffer, plot: Area, scale: Scale) {
-        let Some((low, high)) = self.chart.band.filter(|(a, b)| a.is_finite() && b.is_finite()) else {
+        let Some((low, high)) = self
+            .chart
+            .band
+            .filter(|(a, b)| a.is_finite() && b.is_finite())
+        else {
             return;
         };
         let (top, bottom) = (scale.row(high, plot.h), scale.row(low, plot.h));
@@ -148,7 +162,8 @@ impl<'a> Plot<'a> {
         };
         let column = Area::new(plot.x + x, plot.y, 1, plot.h);
         for row in 0..plot.h {
-            Pen::new(buf, self.theme, column, row).put(self.theme.glyph("┊", "|"), self.theme.deploy);
+            Pen::new(buf, self.theme, column, row)
+                .put(self.theme.glyph("┊", "|"), self.theme.deploy);
         }
     }
 
@@ -172,7 +187,15 @@ impl<'a> Plot<'a> {
         out
     }
 
-    fn line(&self, buf: &mut Buffer, plot: Area, scale: Scale, points: &[(i64, f64)], style: Style, plain: &'static str) {
+    fn line(
+        &self,
+        buf: &mut Buffer,
+        plot: Area,
+        scale: Scale,
+        points: &[(i64, f64)],
+        style: Style,
+        plain: &'static str,
+    ) {
         if points.is_empty() {
             return;
         }
@@ -190,7 +213,12 @@ impl<'a> Plot<'a> {
             };
             let (top, bottom) = (scale.dot(*high, h), scale.dot(*low, h));
             if let Some((x0, top0, bottom0)) = before.filter(|(x0, ..)| x - x0 <= reach) {
-                join(&mut dots, usize::from(plot.w), (x0, (top0 + bottom0) / 2), (x, (top + bottom) / 2));
+                join(
+                    &mut dots,
+                    usize::from(plot.w),
+                    (x0, (top0 + bottom0) / 2),
+                    (x, (top + bottom) / 2),
+                );
             }
             for y in top..=bottom {
                 set(&mut dots, usize::from(plot.w), x, y);
@@ -203,14 +231,24 @@ impl<'a> Plot<'a> {
                 plot.x + u16::try_from(x).unwrap_or(0),
                 plot.y + u16::try_from(y).unwrap_or(0),
             );
-            if let (Some(cell), Some(c)) = (buf.cell_mut(at), char::from_u32(0x2800 + u32::from(*bits))) {
+            if let (Some(cell), Some(c)) =
+                (buf.cell_mut(at), char::from_u32(0x2800 + u32::from(*bits)))
+            {
                 cell.reset();
                 cell.set_char(c).set_style(style);
             }
         }
     }
 
-    fn plain_line(&self, buf: &mut Buffer, plot: Area, scale: Scale, points: &[(i64, f64)], style: Style, glyph: &'static str) {
+    fn plain_line(
+        &self,
+        buf: &mut Buffer,
+        plot: Area,
+        scale: Scale,
+        points: &[(i64, f64)],
+        style: Style,
+        glyph: &'static str,
+    ) {
         let columns = Self::fold(points, scale, usize::from(plot.w));
         for (column, x) in columns.iter().zip(0u16..) {
             let Some((low, high)) = column else {
@@ -226,7 +264,15 @@ impl<'a> Plot<'a> {
         }
     }
 
-    fn values(&self, buf: &mut Buffer, area: Area, plot: Area, scale: Scale, ends: (&str, &str), labels: u16) {
+    fn values(
+        &self,
+        buf: &mut Buffer,
+        area: Area,
+        plot: Area,
+        scale: Scale,
+        ends: (&str, &str),
+        labels: u16,
+    ) {
         let side = Area::new(area.x, area.y, labels, plot.h);
         let mut write = |row: u16, text: &str| {
             Pen::new(buf, self.theme, side, row).right(text, self.theme.dim);
@@ -258,7 +304,9 @@ impl<'a> Plot<'a> {
             let text = format!("{}deploy {}", self.theme.glyph("▴", "^"), clock(at));
             let w = u16::try_from(width(&text)).unwrap_or(0);
             if x >= used && x + w + 6 < plot.w {
-                Pen::new(buf, self.theme, line, row).gap(x).put(&text, self.theme.text);
+                Pen::new(buf, self.theme, line, row)
+                    .gap(x)
+                    .put(&text, self.theme.text);
             }
         }
     }
@@ -307,9 +355,17 @@ impl Scale {
         let (low, high) = self.y;
         // Halved before the difference: the largest numbers must not overflow.
         let share = (v / 2.0 - low / 2.0) / (high / 2.0 - low / 2.0);
-        let share = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.5 };
+        let share = if share.is_finite() {
+            share.clamp(0.0, 1.0)
+        } else {
+            0.5
+        };
         let last = h.saturating_sub(1);
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss
+        )]
         let y = ((1.0 - share) * last as f64).round() as usize;
         y.min(last)
     }
@@ -336,12 +392,20 @@ mod tests {
         };
         let mut buf = Buffer::empty(Rect::new(0, 0, size.0, size.1));
         Plot::new(chart, &look, &theme).draw(&mut buf, Area::new(0, 0, size.0, size.1));
-        let line = |y| (0..size.0).map(|x| buf[(x, y)].symbol()).collect::<String>();
+        let line = |y| {
+            (0..size.0)
+                .map(|x| buf[(x, y)].symbol())
+                .collect::<String>()
+        };
         (0..size.1).map(line).collect::<Vec<_>>().join("\n")
     }
 
     fn points(values: &[f64]) -> Vec<(i64, f64)> {
-        values.iter().enumerate().map(|(i, v)| (i as i64 * 60, *v)).collect()
+        values
+            .iter()
+            .enumerate()
+            .map(|(i, v)| (i as i64 * 60, *v))
+            .collect()
     }
 
     #[test]
@@ -369,7 +433,15 @@ mod tests {
 
     #[test]
     fn strange_numbers_and_sizes_draw_without_panic() {
-        let wild = [f64::MAX, f64::MIN, 0.0, f64::NAN, 1e-300, -0.0, f64::INFINITY];
+        let wild = [
+            f64::MAX,
+            f64::MIN,
+            0.0,
+            f64::NAN,
+            1e-300,
+            -0.0,
+            f64::INFINITY,
+        ];
         for n in 0..wild.len() {
             let chart = Chart {
                 new: points(&wild[..n]),

@@ -37,7 +37,11 @@ pub fn footer(model: &Model, theme: &Theme, buf: &mut Buffer, area: Area) {
     if let Some(f) = in_flight {
         let age = crate::domain::time::duration_words(model.now.real - f.since);
         let more = model.in_flight.len() - 1;
-        let more = if more > 0 { format!(" (+{more})") } else { String::new() };
+        let more = if more > 0 {
+            format!(" (+{more})")
+        } else {
+            String::new()
+        };
         pen.put(&format!(" under way: {}{more}, {age}", f.label), theme.hold);
         return;
     }
@@ -103,7 +107,10 @@ fn looks(model: &Model, theme: &Theme, pen: &mut Pen<'_>) {
         if pen.left() < key.len() + a.verb.len() + 4 {
             return;
         }
-        pen.put(&key, theme.key).gap(1).put(a.verb, theme.dim).gap(2);
+        pen.put(&key, theme.key)
+            .gap(1)
+            .put(a.verb, theme.dim)
+            .gap(2);
     }
 }
 

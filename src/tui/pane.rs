@@ -40,11 +40,7 @@ fn title(model: &Model, theme: &Theme, buf: &mut Buffer, pane: Pane, area: Area)
     if model.shape() == Shape::Compact {
         return tabs(model, theme, &mut pen, pane);
     }
-    let mark = if focused {
-        theme.glyph("▸", ">")
-    } else {
-        ""
-    };
+    let mark = if focused { theme.glyph("▸", ">") } else { "" };
     let name = pane.list().title();
     let extra = model.situation.as_ref().map(|s| subtitle(model, s, pane));
     let filter = filter_words(model, pane.list());
@@ -72,7 +68,11 @@ fn tabs(model: &Model, theme: &Theme, pen: &mut Pen<'_>, here: Pane) {
             let extra = model.situation.as_ref().map(|s| subtitle(model, s, pane));
             let extra = extra.filter(|_| long && pane == Pane::Checklist);
             let filter = filter_words(model, pane.list());
-            let text = format!(" {} {name}{}{filter} ", pane.number(), extra.unwrap_or_default());
+            let text = format!(
+                " {} {name}{}{filter} ",
+                pane.number(),
+                extra.unwrap_or_default()
+            );
             pen.put(&text, theme.title_focused);
         } else if long {
             pen.put(&format!(" {} {name} ", pane.number()), theme.title);
@@ -136,7 +136,9 @@ pub fn list(
             Pen::over(buf, area, n, theme.selected);
         }
     }
-    let below = rows.len().saturating_sub(state.offset + usize::from(area.h));
+    let below = rows
+        .len()
+        .saturating_sub(state.offset + usize::from(area.h));
     if below > 0 && area.h > 1 {
         let edge = Area::new(area.x, area.y + area.h, area.w, 1);
         Pen::new(buf, theme, edge, 0).right(&format!(" {below} more "), theme.dim);
@@ -148,7 +150,10 @@ fn empty(model: &Model, s: &Situation, theme: &Theme, buf: &mut Buffer, list: Li
     let text = if model.filter(list).is_empty() {
         sentence(model, s, list)
     } else {
-        format!("nothing matches \"{}\"; esc clears the filter", model.filter(list))
+        format!(
+            "nothing matches \"{}\"; esc clears the filter",
+            model.filter(list)
+        )
     };
     let lines = wrap(&text, usize::from(area.w));
     for (line, n) in lines.iter().zip(0..area.h) {
@@ -165,24 +170,35 @@ fn sentence(model: &Model, s: &Situation, list: ListId) -> String {
             format!("no window is configured: add [[window]] to {config}. Shipped last: {last}")
         }
         ListId::Deploys if s.feeds.is_empty() => {
-            format!("no connection: add [connection.NAME] to {config}; `cockpit connector list` shows which there are")
+            format!(
+                "no connection: add [connection.NAME] to {config}; `cockpit connector list` shows which there are"
+            )
         }
         ListId::Deploys => "no connection reports a deployment of these services".into(),
         ListId::Checklist if s.current.is_none() => {
             let next = s.calendar.next.as_ref();
             let next = next.map_or(String::new(), |(at, to)| {
-                format!(" Next: {} at {}.", to, words::moment(*at, s.now.world, s.timezone))
+                format!(
+                    " Next: {} at {}.",
+                    to,
+                    words::moment(*at, s.now.world, s.timezone)
+                )
             });
             let last = s.calendar.last_shipped.as_deref();
             let last = last.map_or(String::new(), |l| format!(" Shipped last: {l}."));
-            format!("no release is planned: {} plans one.{next}{last}", key("plan"))
+            format!(
+                "no release is planned: {} plans one.{next}{last}",
+                key("plan")
+            )
         }
         ListId::Checklist => format!("no checklist: add [[checklist]] to {config}"),
         ListId::Metrics => format!("no metric is configured: add [metric.NAME] to {config}"),
         ListId::Oncall => s.oncall.empty.clone().unwrap_or_else(|| {
             format!("nobody is on call: add [oncall] to {config} or a connection that reads it")
         }),
-        ListId::Journal => "the journal is empty: what you do and what happens is written here".into(),
+        ListId::Journal => {
+            "the journal is empty: what you do and what happens is written here".into()
+        }
         ListId::Debts => "nothing is owed".into(),
         ListId::Feeds => format!("nothing is read: add [connection.NAME] to {config}"),
         ListId::Passport => "no release is planned that could be rolled back".into(),

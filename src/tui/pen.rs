@@ -55,7 +55,9 @@ impl<'a> Pen<'a> {
     }
 
     fn raw(&mut self, text: &str, style: Style) -> &mut Self {
-        let (x, _) = self.buf.set_stringn(self.x, self.y, text, self.left(), style);
+        let (x, _) = self
+            .buf
+            .set_stringn(self.x, self.y, text, self.left(), style);
         self.x = x;
         self
     }
@@ -98,7 +100,8 @@ impl<'a> Pen<'a> {
         let w = u16::try_from(width(&text)).unwrap_or(u16::MAX);
         if w > 0 && usize::from(w) <= self.left() {
             let x = self.end - w;
-            self.buf.set_stringn(x, self.y, &text, usize::from(w), style);
+            self.buf
+                .set_stringn(x, self.y, &text, usize::from(w), style);
             self.end = x.saturating_sub(1).max(self.x);
         }
         self

@@ -240,7 +240,11 @@ impl Cx<'_> {
             d.mark.word.clone()
         };
         let w = shape.word.max(9);
-        pen.column(&d.service, shape.name, if stale { theme.dim } else { theme.bright });
+        pen.column(
+            &d.service,
+            shape.name,
+            if stale { theme.dim } else { theme.bright },
+        );
         pen.gap(1);
         if shape.environment {
             pen.column(&d.environment, 10, theme.dim).gap(1);
@@ -262,7 +266,10 @@ impl Cx<'_> {
         let strategy = d.strategy.as_deref().unwrap_or("");
         let since = d.since.map(|at| format!("for {}", self.age(at)));
         let sync = (d.auto_sync == Some(false)).then(|| "auto-sync off".to_string());
-        for text in [Some(strategy.to_string()), since, sync].into_iter().flatten() {
+        for text in [Some(strategy.to_string()), since, sync]
+            .into_iter()
+            .flatten()
+        {
             if !text.is_empty() && width(&text) + 2 < pen.left() {
                 pen.put(&format!(" {text}"), theme.dim);
             }
@@ -277,11 +284,17 @@ impl Cx<'_> {
         pen.right(&age, theme.dim);
         // The word is never left out: where the line is short, note and title give way.
         let word = &i.mark.word;
-        pen.put(glyph(theme, &i.mark), theme.tone(i.mark.tone)).gap(1);
+        pen.put(glyph(theme, &i.mark), theme.tone(i.mark.tone))
+            .gap(1);
         let room = pen.left().saturating_sub(width(word) + 2);
-        let note = if i.note.is_empty() { String::new() } else { format!(", {}", i.note) };
+        let note = if i.note.is_empty() {
+            String::new()
+        } else {
+            format!(", {}", i.note)
+        };
         let title = room.saturating_sub(width(&note)).max(room.min(12));
-        pen.column(&i.title, title.min(width(&i.title)), style).gap(2);
+        pen.column(&i.title, title.min(width(&i.title)), style)
+            .gap(2);
         pen.put(word, theme.tone(i.mark.tone));
         pen.put(&note, theme.dim);
     }
@@ -313,7 +326,11 @@ impl Cx<'_> {
 
     fn checkpoint(&self, pen: &mut Pen<'_>, c: &CheckpointView) {
         pen.right(&super::at(self.s, c.due), self.theme.dim);
-        pen.column(&format!("T+{}", words::seconds(c.after)), 8, self.theme.text);
+        pen.column(
+            &format!("T+{}", words::seconds(c.after)),
+            8,
+            self.theme.text,
+        );
         self.mark(pen, &c.mark, 9);
         pen.put(&c.note, self.theme.dim);
     }
@@ -330,7 +347,8 @@ impl Cx<'_> {
         pen.column(&shown, 9, theme.bright).gap(1);
         pen.column(&m.mark.word, shape.word.max(4), theme.tone(m.mark.tone));
         let distance = m.distance.clone().or_else(|| {
-            m.ratio.map(|r| format!("{r:.1}{} baseline", theme.glyph("×", "x")))
+            m.ratio
+                .map(|r| format!("{r:.1}{} baseline", theme.glyph("×", "x")))
         });
         pen.gap(1).put(&distance.unwrap_or_default(), theme.dim);
     }
@@ -382,7 +400,8 @@ impl Cx<'_> {
         let (theme, shape) = (self.theme, self.shape);
         let age = f.read_at.map(|at| self.age(at)).unwrap_or("never".into());
         pen.right(&format!("{age:>5}"), theme.dim);
-        pen.column(&f.mark.word, shape.word.max(10), theme.tone(f.mark.tone)).gap(1);
+        pen.column(&f.mark.word, shape.word.max(10), theme.tone(f.mark.tone))
+            .gap(1);
         pen.column(&f.source, shape.name, theme.text).gap(1);
         pen.column(&f.what, shape.second, theme.text).gap(1);
         if let Some(fault) = &f.fault {

@@ -28,7 +28,10 @@ pub(crate) fn text(buf: &Buffer) -> String {
         }
         out.trim_end().to_string()
     };
-    (0..buf.area.height).map(line).collect::<Vec<_>>().join("\n")
+    (0..buf.area.height)
+        .map(line)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn theme() -> Theme {

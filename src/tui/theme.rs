@@ -189,7 +189,11 @@ fn color(name: &str) -> Result<Color, String> {
         "light-magenta" => Color::LightMagenta,
         "light-cyan" => Color::LightCyan,
         "white" => Color::White,
-        other => return Err(format!("\"{other}\" is neither a colour nor bold, dim, reverse or underline")),
+        other => {
+            return Err(format!(
+                "\"{other}\" is neither a colour nor bold, dim, reverse or underline"
+            ));
+        }
     })
 }
 
@@ -228,7 +232,15 @@ mod tests {
 
     #[test]
     fn a_broken_theme_says_what_is_wrong() {
-        assert!(Theme::parse("name=\"x\"\n[style]\npas=[]").unwrap_err().contains("\"pas\""));
-        assert!(Theme::parse("name=\"x\"\n[style]\npass=[\"gren\"]").unwrap_err().contains("\"gren\""));
+        assert!(
+            Theme::parse("name=\"x\"\n[style]\npas=[]")
+                .unwrap_err()
+                .contains("\"pas\"")
+        );
+        assert!(
+            Theme::parse("name=\"x\"\n[style]\npass=[\"gren\"]")
+                .unwrap_err()
+                .contains("\"gren\"")
+        );
     }
 }

@@ -25,7 +25,10 @@ pub(super) fn act(model: &mut Model, action: &'static Action, opener: Key) -> Ve
         Task::ActOn(_) => match subject(model) {
             Some(id) => Some(id),
             None => {
-                model.say(Loudness::Info, format!("nothing is selected to {}", action.verb));
+                model.say(
+                    Loudness::Info,
+                    format!("nothing is selected to {}", action.verb),
+                );
                 return Vec::new();
             }
         },
@@ -90,7 +93,10 @@ fn granted(
 ) -> Vec<Effect> {
     let asks = permit.typed.is_some()
         || !permit.warnings.is_empty()
-        || permit.inputs.iter().any(|i| i.required && i.default.is_empty());
+        || permit
+            .inputs
+            .iter()
+            .any(|i| i.required && i.default.is_empty());
     // Only what is low in the table and low in the permit, and asks nothing, goes without a dialog: a tick, a line taken,
     // a countdown stopped. Each is undone by one key.
     if action.danger == Danger::Low && permit.danger == Danger::Low && !asks {
@@ -105,9 +111,11 @@ fn granted(
         };
         return send(model, label, request);
     }
-    model
-        .overlays
-        .push(Overlay::Dialog(Box::new(Dialog::new(action.verb, permit, opener))));
+    model.overlays.push(Overlay::Dialog(Box::new(Dialog::new(
+        action.verb,
+        permit,
+        opener,
+    ))));
     Vec::new()
 }
 

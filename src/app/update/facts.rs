@@ -35,7 +35,11 @@ pub(super) fn fact(model: &mut Model, fact: Fact) -> Vec<Effect> {
     }
 }
 
-fn done(model: &mut Model, seq: u64, result: Result<String, Vec<crate::domain::situation::Refusal>>) {
+fn done(
+    model: &mut Model,
+    seq: u64,
+    result: Result<String, Vec<crate::domain::situation::Refusal>>,
+) {
     let label = model
         .in_flight
         .remove(&seq)
@@ -43,7 +47,9 @@ fn done(model: &mut Model, seq: u64, result: Result<String, Vec<crate::domain::s
     match result {
         Ok(sentence) => model.say(Loudness::Info, sentence),
         Err(refusals) => {
-            let first = refusals.first().map_or("no reason given", |r| r.why.as_str());
+            let first = refusals
+                .first()
+                .map_or("no reason given", |r| r.why.as_str());
             model.say(Loudness::Error, format!("{label}: refused: {first}"));
             model.overlays.push(Overlay::Refusal {
                 label,
@@ -117,7 +123,12 @@ fn news(model: &Model, old: &Situation, new: &Situation) -> Vec<Effect> {
     tripped
         .filter(|_| !model.focused)
         .map(|t| Effect::Notify {
-            title: format!("{}: {} ({})", t.service, new.band.advice.word(), new.band.environment),
+            title: format!(
+                "{}: {} ({})",
+                t.service,
+                new.band.advice.word(),
+                new.band.environment
+            ),
             body: format!("trigger {} tripped: {}", t.trigger, t.distance),
         })
         .collect()

@@ -50,9 +50,7 @@ pub(super) fn key(model: &mut Model, key: Key) -> Vec<Effect> {
 /// Too small a window shows a sentence and takes only the way out, as long as nothing must be asked.
 fn tiny(model: &mut Model, key: Key) -> Vec<Effect> {
     match model.keymap.find(key, &[Scope::Global]).map(|a| a.task) {
-        Some(Task::Own(Own::Quit)) if model.under_way().is_empty() => {
-            moves::own(model, Own::Quit)
-        }
+        Some(Task::Own(Own::Quit)) if model.under_way().is_empty() => moves::own(model, Own::Quit),
         Some(Task::Own(Own::Suspend)) => vec![Effect::Suspend],
         _ => Vec::new(),
     }
@@ -80,7 +78,10 @@ fn filtering(model: &mut Model, key: Key) {
 /// A key through the keymap.
 fn bound(model: &mut Model, key: Key) -> Vec<Effect> {
     let mut scopes = Vec::new();
-    if let Some(list) = model.focused_list().filter(|l| model.list_area(*l).is_some()) {
+    if let Some(list) = model
+        .focused_list()
+        .filter(|l| model.list_area(*l).is_some())
+    {
         scopes.push(Scope::List(list));
     }
     if matches!(model.overlays.last(), Some(Overlay::Refusal { .. })) {
@@ -102,8 +103,7 @@ fn over_panes(action: &Action) -> bool {
         Task::ActOn(_) => true,
         Task::Act(_) => false,
         Task::Own(own) => {
-            action.group != Group::Move
-                || matches!(own, Own::Step(_) | Own::Page(_) | Own::Ends(_))
+            action.group != Group::Move || matches!(own, Own::Step(_) | Own::Page(_) | Own::Ends(_))
         }
     }
 }
@@ -174,7 +174,11 @@ fn typed(model: &mut Model, key: Key) -> Vec<Effect> {
             let found = palette::palette(read_only, query.text());
             let at = selected.and_then(|id| found.iter().position(|a| a.id == id));
             let at = at.unwrap_or(0);
-            let pick = |i: usize| found.get(i.min(found.len().saturating_sub(1))).map(|a| a.id);
+            let pick = |i: usize| {
+                found
+                    .get(i.min(found.len().saturating_sub(1)))
+                    .map(|a| a.id)
+            };
             match key.code {
                 Code::Down => *selected = pick(at + 1),
                 Code::Up => *selected = pick(at.saturating_sub(1)),

@@ -131,7 +131,11 @@ fn cycle(model: &mut Model, on: bool) {
     model.tour.did(Stop::Band);
     // The band stands before the first pane and after the last.
     let all = Pane::ALL.len() + 1;
-    let at = if model.on_band { 0 } else { model.pane.number() };
+    let at = if model.on_band {
+        0
+    } else {
+        model.pane.number()
+    };
     let to = (at + if on { 1 } else { all - 1 }) % all;
     match to.checked_sub(1).and_then(|i| Pane::ALL.get(i)) {
         Some(pane) => super::go(model, *pane),
@@ -249,7 +253,9 @@ fn date(text: &str, today: NaiveDate) -> Result<NaiveDate, String> {
     } else if let Ok(day) = text.parse::<u32>() {
         let this = today.with_day(day).filter(|d| *d >= today);
         this.or_else(|| {
-            let next = today.with_day(1)?.checked_add_months(chrono::Months::new(1))?;
+            let next = today
+                .with_day(1)?
+                .checked_add_months(chrono::Months::new(1))?;
             next.with_day(day)
         })
     } else {

@@ -18,7 +18,9 @@ pub fn dialog(model: &Model, theme: &Theme, buf: &mut Buffer, area: Area, d: &Di
     let body = body(d, theme, usize::from(area.w.saturating_sub(4)));
     let fields = u16::try_from(d.fields.len()).unwrap_or(u16::MAX);
     let foot = fields.saturating_add(3);
-    let lines = u16::try_from(body.len()).unwrap_or(u16::MAX).saturating_add(foot + 2);
+    let lines = u16::try_from(body.len())
+        .unwrap_or(u16::MAX)
+        .saturating_add(foot + 2);
     let area = middle(area, lines);
     let inner = frame(theme, buf, area, &d.permit.title, "esc cancels · tab moves");
     let room = inner.h.saturating_sub(foot.min(inner.h.saturating_sub(1)));
@@ -31,10 +33,9 @@ pub fn dialog(model: &Model, theme: &Theme, buf: &mut Buffer, area: Area, d: &Di
         let note = format!("{hidden} more: pgdn ");
         Pen::new(buf, theme, inner, room.saturating_sub(1)).right(&note, theme.hold);
     }
-    let mut row = inner.h.saturating_sub(fields + 2).max(room);
-    for (i, f) in d.fields.iter().enumerate() {
+    let first = inner.h.saturating_sub(fields.saturating_add(2)).max(room);
+    for (row, (i, f)) in (first..).zip(d.fields.iter().enumerate()) {
         field(theme, buf, inner, row, f, d.spot == Spot::Field(i));
-        row += 1;
     }
     let complaint = d.complaint.clone().or_else(|| {
         d.moved
@@ -42,7 +43,9 @@ pub fn dialog(model: &Model, theme: &Theme, buf: &mut Buffer, area: Area, d: &Di
     });
     if let Some(text) = complaint {
         let row = inner.h.saturating_sub(2);
-        Pen::new(buf, theme, inner, row).gap(1).put(&text, theme.fail);
+        Pen::new(buf, theme, inner, row)
+            .gap(1)
+            .put(&text, theme.fail);
     }
     let confirm = format!("{} ({})", d.verb, d.confirm_key());
     buttons(model, theme, buf, inner, "Cancel", &confirm, d.spot);
@@ -88,7 +91,8 @@ fn body(d: &Dialog, theme: &Theme, w: usize) -> Vec<(String, Style)> {
 fn field(theme: &Theme, buf: &mut Buffer, inner: Area, row: u16, f: &Field, focused: bool) {
     let mut pen = Pen::new(buf, theme, inner, row);
     let style = if focused { theme.bright } else { theme.dim };
-    pen.gap(1).column(&f.label, 18.min(usize::from(inner.w) / 2), style);
+    pen.gap(1)
+        .column(&f.label, 18.min(usize::from(inner.w) / 2), style);
     pen.gap(1);
     let text = f.edit.text();
     if !focused {
@@ -122,7 +126,8 @@ fn buttons(
     let mark = |on: bool| if on { ">" } else { " " };
     let (c, a) = (spot == Spot::Cancel, spot == Spot::Confirm);
     pen.gap(1);
-    pen.put(&format!("{}[ {cancel} ]", mark(c)), style(c)).gap(2);
+    pen.put(&format!("{}[ {cancel} ]", mark(c)), style(c))
+        .gap(2);
     pen.put(&format!("{}[ {confirm} ]", mark(a)), style(a));
     if model.options.read_only {
         pen.gap(2).put("read-only", theme.flag);
@@ -134,13 +139,27 @@ pub fn quit(model: &Model, theme: &Theme, buf: &mut Buffer, area: Area, leave: b
     let busy = model.under_way();
     let n = u16::try_from(busy.len()).unwrap_or(8).min(8);
     let area = middle(area, n + 6);
-    let inner = frame(theme, buf, area, "Leave while something is under way?", "esc stays");
+    let inner = frame(
+        theme,
+        buf,
+        area,
+        "Leave while something is under way?",
+        "esc stays",
+    );
     for (text, row) in busy.iter().zip(0..n) {
-        Pen::new(buf, theme, inner, row).gap(1).put(text, theme.hold);
+        Pen::new(buf, theme, inner, row)
+            .gap(1)
+            .put(text, theme.hold);
     }
-    let note = "Nothing is lost: the journal has it, and opening the cockpit again goes on from there.";
-    for (line, row) in wrap(note, usize::from(inner.w.saturating_sub(2))).iter().zip(n..) {
-        Pen::new(buf, theme, inner, row).gap(1).put(line, theme.text);
+    let note =
+        "Nothing is lost: the journal has it, and opening the cockpit again goes on from there.";
+    for (line, row) in wrap(note, usize::from(inner.w.saturating_sub(2)))
+        .iter()
+        .zip(n..)
+    {
+        Pen::new(buf, theme, inner, row)
+            .gap(1)
+            .put(line, theme.text);
     }
     let spot = if leave { Spot::Confirm } else { Spot::Cancel };
     buttons(model, theme, buf, inner, "Stay", "leave (enter)", spot);

@@ -21,17 +21,31 @@ fn prompt(theme: &Theme, buf: &mut Buffer, inner: Area, sign: &str, query: &Edit
 }
 
 fn below(inner: Area) -> Area {
-    Area::new(inner.x, inner.y + 1.min(inner.h), inner.w, inner.h.saturating_sub(1))
+    Area::new(
+        inner.x,
+        inner.y + 1.min(inner.h),
+        inner.w,
+        inner.h.saturating_sub(1),
+    )
 }
 
 /// Paints the help.
-pub fn help(model: &Model, theme: &Theme, buf: &mut Buffer, area: Area, query: &Edit, scroll: usize) {
+pub fn help(
+    model: &Model,
+    theme: &Theme,
+    buf: &mut Buffer,
+    area: Area,
+    query: &Edit,
+    scroll: usize,
+) {
     let inner = frame(theme, buf, area, "Help", "arrows scroll · esc back");
     prompt(theme, buf, inner, "?", query, "type to search");
     let list = below(inner);
     let lines = palette::help(model.options.read_only, query.text());
     if lines.is_empty() {
-        Pen::new(buf, theme, list, 0).gap(1).put("nothing is called that", theme.dim);
+        Pen::new(buf, theme, list, 0)
+            .gap(1)
+            .put("nothing is called that", theme.dim);
     }
     let most = lines.len().saturating_sub(usize::from(list.h));
     for (line, row) in lines.iter().skip(scroll.min(most)).zip(0..list.h) {
@@ -41,7 +55,12 @@ pub fn help(model: &Model, theme: &Theme, buf: &mut Buffer, area: Area, query: &
                 pen.gap(1).put(group.word(), theme.bright);
             }
             HelpLine::Action(a) => {
-                let keys: Vec<String> = model.keymap.keys(a.id).iter().map(ToString::to_string).collect();
+                let keys: Vec<String> = model
+                    .keymap
+                    .keys(a.id)
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect();
                 pen.gap(2).column(&keys.join(" "), 12, theme.key).gap(1);
                 pen.column(a.verb, 20, theme.text).gap(1);
                 pen.put(a.help, theme.dim);
@@ -67,9 +86,13 @@ pub fn palette(
     let list = below(inner);
     let found = palette::palette(model.options.read_only, query.text());
     if found.is_empty() {
-        Pen::new(buf, theme, list, 0).gap(1).put("nothing is called that", theme.dim);
+        Pen::new(buf, theme, list, 0)
+            .gap(1)
+            .put("nothing is called that", theme.dim);
     }
-    let at = selected.and_then(|id| found.iter().position(|a| a.id == id)).unwrap_or(0);
+    let at = selected
+        .and_then(|id| found.iter().position(|a| a.id == id))
+        .unwrap_or(0);
     let first = (at + 1).saturating_sub(usize::from(list.h));
     for ((i, a), row) in found.iter().enumerate().skip(first).zip(0..list.h) {
         command(model, theme, buf, list, row, a);
@@ -83,7 +106,11 @@ fn command(model: &Model, theme: &Theme, buf: &mut Buffer, list: Area, row: u16,
     let mut pen = Pen::new(buf, theme, list, row);
     pen.gap(1).column(&model.keymap.label(a.id), 10, theme.key);
     let blocked = model.refusals(a).and_then(<[_]>::first);
-    let style = if blocked.is_some() { theme.dim } else { theme.text };
+    let style = if blocked.is_some() {
+        theme.dim
+    } else {
+        theme.text
+    };
     pen.column(a.verb, 22, style).gap(1);
     match blocked {
         Some(r) => pen.put(&format!("blocked: {}", r.why), theme.dim),
@@ -95,7 +122,14 @@ fn command(model: &Model, theme: &Theme, buf: &mut Buffer, list: Area, row: u16,
 pub fn go_to(theme: &Theme, buf: &mut Buffer, area: Area, query: &Edit, complaint: Option<&str>) {
     let area = middle(area, 5);
     let inner = frame(theme, buf, area, "Go to a date", "enter goes · esc back");
-    prompt(theme, buf, inner, "@", query, "2026-11-24, 24, +3, mon or today");
+    prompt(
+        theme,
+        buf,
+        inner,
+        "@",
+        query,
+        "2026-11-24, 24, +3, mon or today",
+    );
     if let Some(why) = complaint {
         Pen::new(buf, theme, inner, 1).gap(1).put(why, theme.fail);
     }

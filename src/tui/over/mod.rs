@@ -55,7 +55,12 @@ fn frame(theme: &Theme, buf: &mut Buffer, area: Area, title: &str, hint: &str) -
     edges::edges(buf, &[area], theme.text, theme.ascii);
     let top = Area::new(area.x + 1, area.y, area.w.saturating_sub(2), 1);
     Pen::new(buf, theme, top, 0).put(&format!(" {title} "), theme.title_focused);
-    let low = Area::new(area.x + 1, (area.y + area.h).saturating_sub(1), area.w.saturating_sub(2), 1);
+    let low = Area::new(
+        area.x + 1,
+        (area.y + area.h).saturating_sub(1),
+        area.w.saturating_sub(2),
+        1,
+    );
     Pen::new(buf, theme, low, 0).right(&format!(" {hint} "), theme.dim);
     area.inner()
 }

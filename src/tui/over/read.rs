@@ -13,7 +13,14 @@ use crate::app::words;
 use crate::domain::situation::{Evidence, Tone};
 
 /// Paints evidence: label and value, query, source, age, link.
-pub fn evidence(model: &Model, theme: &Theme, buf: &mut Buffer, area: Area, e: &Evidence, scroll: usize) {
+pub fn evidence(
+    model: &Model,
+    theme: &Theme,
+    buf: &mut Buffer,
+    area: Area,
+    e: &Evidence,
+    scroll: usize,
+) {
     let inner = frame(theme, buf, area, &e.title, "y copies · esc back");
     let mut rows: Vec<(String, String, Style)> = e
         .lines
@@ -28,11 +35,19 @@ pub fn evidence(model: &Model, theme: &Theme, buf: &mut Buffer, area: Area, e: &
     }
     if let (Some(at), Some(s)) = (e.read_at, &model.situation) {
         let age = words::age(at, model.world());
-        let text = format!("{} {}, {age}", words::clock_seconds(at, s.timezone), words::zone_word(at, s.timezone));
+        let text = format!(
+            "{} {}, {age}",
+            words::clock_seconds(at, s.timezone),
+            words::zone_word(at, s.timezone)
+        );
         rows.push(("read at".into(), text, theme.text));
     }
     if let Some(f) = e.freshness {
-        let tone = if f.usable() { Tone::Plain } else { Tone::Unknown };
+        let tone = if f.usable() {
+            Tone::Plain
+        } else {
+            Tone::Unknown
+        };
         rows.push(("freshness".into(), f.word().into(), theme.tone(tone)));
     }
     if let Some(link) = &e.link {
@@ -55,7 +70,9 @@ pub fn evidence(model: &Model, theme: &Theme, buf: &mut Buffer, area: Area, e: &
         pen.put(value, *style);
     }
     if lines.is_empty() {
-        Pen::new(buf, theme, inner, 0).gap(1).put("nothing more is known", theme.dim);
+        Pen::new(buf, theme, inner, 0)
+            .gap(1)
+            .put("nothing more is known", theme.dim);
     }
 }
 
@@ -75,7 +92,11 @@ pub fn document(
     let lines: Vec<(String, Style)> = markdown
         .lines()
         .flat_map(|line| {
-            let style = if line.starts_with('#') { theme.bright } else { theme.text };
+            let style = if line.starts_with('#') {
+                theme.bright
+            } else {
+                theme.text
+            };
             let text = clean(line).into_owned();
             wrap(&text, room).into_iter().map(move |l| (l, style))
         })

@@ -28,10 +28,19 @@ pub fn refusal(
     let mut starts = Vec::new();
     for (i, r) in refusals.iter().enumerate() {
         starts.push(lines.len());
-        one(model, theme, r, (i == selected, refusals.len() > 1), w, &mut lines);
+        one(
+            model,
+            theme,
+            r,
+            (i == selected, refusals.len() > 1),
+            w,
+            &mut lines,
+        );
         lines.push((String::new(), theme.text));
     }
-    let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(2);
+    let height = u16::try_from(lines.len())
+        .unwrap_or(u16::MAX)
+        .saturating_add(2);
     let area = middle(area, height);
     let overridable = refusals.get(selected).is_some_and(|r| r.overridable);
     let key = model.keymap.label("override");
