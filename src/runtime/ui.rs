@@ -185,8 +185,8 @@ impl Screen {
     fn suspend(&mut self, model: &Model) -> io::Result<()> {
         self.events = None;
         self.guard.give_back();
-        let me = rustix::process::getpid();
-        rustix::process::kill_process(me, rustix::process::Signal::STOP)?;
+        // Raised on this thread, so that nothing runs on before the process stands still.
+        signal_hook::low_level::raise(libc::SIGSTOP)?;
         self.resume(model)
     }
 

@@ -1,6 +1,7 @@
 //! The loop in a real pseudo-terminal: this test program runs itself as the child that draws.
 
 use std::io::{Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -62,6 +63,7 @@ struct Pty {
     writer: Box<dyn Write + Send>,
     child: Box<dyn portable_pty::Child + Send + Sync>,
     master: Option<Box<dyn portable_pty::MasterPty + Send>>,
+    deaf: Arc<AtomicBool>,
 }
 
 impl Pty {
@@ -93,10 +95,12 @@ impl Pty {
             Vec::new(),
         )));
         let shared = Arc::clone(&screen);
+        let deaf = Arc::new(AtomicBool::new(false));
+        let ear = Arc::clone(&deaf);
         std::thread::spawn(move || {
             let mut buf = [0u8; 65536];
             while let Ok(n) = reader.read(&mut buf) {
-                if n == 0 {
+                if n == 0 || ear.load(Ordering::SeqCst) {
                     return;
                 }
                 let mut s = shared.lock().unwrap();
@@ -109,6 +113,7 @@ impl Pty {
             writer,
             child,
             master: Some(pair.master),
+            deaf,
         }
     }
 
@@ -125,7 +130,7 @@ impl Pty {
         let deadline = Instant::now() + Duration::from_secs(20);
         while !want(self) {
             assert!(Instant::now() < deadline, "no {what}:\n{}", self.text());
-            std::thread::yield_now();
+            std::thread::park_timeout(Duration::from_millis(2));
         }
     }
 
@@ -271,12 +276,14 @@ fn ctrl_z_stops_clean_and_comes_back_whole() {
 fn a_lost_terminal_ends_the_program() {
     let mut pty = Pty::start("story");
     pty.see("gate p95 undecided");
+    // The reader lets go of the terminal with the next frame: a countdown is on screen, so one comes within a second.
+    pty.deaf.store(true, Ordering::SeqCst);
     pty.master = None;
     pty.writer = Box::new(std::io::sink());
     let deadline = Instant::now() + Duration::from_secs(20);
     while pty.child.try_wait().unwrap().is_none() {
         assert!(Instant::now() < deadline, "it lives on without a terminal");
-        std::thread::yield_now();
+        std::thread::park_timeout(Duration::from_millis(2));
     }
 }
 
