@@ -71,6 +71,10 @@ impl ScaledClock {
 }
 
 impl Clock for ScaledClock {
+    fn speed(&self) -> f64 {
+        self.speed
+    }
+
     fn now(&self) -> Now {
         Now {
             world: self.world(),

@@ -68,23 +68,30 @@ fn advice_style(b: &Band, theme: &Theme) -> Style {
 fn wide(model: &Model, s: &Situation, theme: &Theme, buf: &mut Buffer, area: Area) {
     let b = &s.band;
     let mut pen = Pen::new(buf, theme, area, 0);
-    pen.right(&clock(model, s), theme.text);
-    let tail = [
-        Some(b.armed.clone()).filter(|a| !a.is_empty()),
-        b.driver.as_ref().map(|d| format!("driver {d}")),
-    ];
-    for text in tail.into_iter().flatten() {
-        pen.right(&format!("{}{text} ", theme.glyph("│ ", "| ")), theme.text);
+    let bar = theme.glyph("│ ", "| ");
+    pen.right(&format!("{bar}{} ", clock(model, s)), theme.text);
+    if !b.armed.is_empty() {
+        pen.right(&format!("{bar}{}", b.armed), theme.text);
     }
     head(model, s, theme, &mut pen);
-    if let Some(release) = &b.release {
-        bar(&mut pen, theme);
-        pen.put(release, theme.bright);
-        if let Some(phase) = b.phase {
-            pen.put(&format!(", {}", phase.word()), theme.dim);
-        }
+    // The first reason must be readable: where the line is short, the driver goes, then the phase.
+    let release = b.release.as_deref().map_or(0, |r| width(r) + 3);
+    let reason = b.reasons.first().map_or(0, |r| width(&r.text));
+    let need = release + 3 + width(b.advice.word()) + 2 + reason + 1;
+    let mut spare = pen.left().saturating_sub(need);
+    let phase = b.phase.map(|p| format!(", {}", p.word()));
+    let phase = phase.filter(|p| b.release.is_some() && width(p) <= spare);
+    spare -= phase.as_deref().map_or(0, width);
+    let driver = b.driver.as_ref().map(|d| format!("{bar}driver {d}"));
+    if let Some(driver) = driver.filter(|d| width(d) + 1 <= spare) {
+        pen.right(&driver, theme.text);
     }
-    bar(&mut pen, theme);
+    if let Some(release) = &b.release {
+        self::bar(&mut pen, theme);
+        pen.put(release, theme.bright);
+        pen.put(phase.as_deref().unwrap_or(""), theme.dim);
+    }
+    self::bar(&mut pen, theme);
     pen.put(b.advice.word(), advice_style(b, theme));
     pen.put("  ", theme.text);
     reasons(model, b, theme, &mut pen);
@@ -112,9 +119,12 @@ fn reasons(model: &Model, b: &Band, theme: &Theme, pen: &mut Pen<'_>) {
             theme.text
         };
         let more = b.reasons.len() - i - 1;
-        if more > 0 && width(&r.text) + 10 > pen.left() {
-            let note = format!(" +{more} more");
-            pen.right(&note, theme.dim);
+        let next = b.reasons.get(i + 1).map_or(0, |r| width(&r.text) + 3);
+        let note = format!("+{more} more");
+        let room = pen.left().saturating_sub(width(&r.text));
+        if more > 0 && next > room && room > width(&note) {
+            pen.put(&r.text, style).gap(1).put(&note, theme.dim);
+            return;
         }
         pen.put(&r.text, style);
     }
@@ -125,7 +135,7 @@ fn compact(model: &Model, s: &Situation, theme: &Theme, buf: &mut Buffer, area: 
     let mut pen = Pen::new(buf, theme, area, 0);
     head(model, s, theme, &mut pen);
     pen.gap(1).put(b.advice.word(), advice_style(b, theme));
-    pen.right(&clock(model, s), theme.text);
+    pen.right(&format!("{} ", clock(model, s)), theme.text);
     if let Some(release) = b.release.as_ref().filter(|r| width(r) + 3 <= pen.left()) {
         bar(&mut pen, theme);
         pen.put(release, theme.bright);
@@ -143,17 +153,8 @@ fn compact(model: &Model, s: &Situation, theme: &Theme, buf: &mut Buffer, area: 
 
 fn clock(model: &Model, s: &Situation) -> String {
     let now = model.world();
-    format!(
-        "{}{} {} ",
-        if model.shape() == Shape::Wide {
-            "│ "
-        } else {
-            ""
-        },
-        words::clock(now, s.timezone),
-        words::zone_word(now, s.timezone)
-    )
-    .replace('│', if model.options.ascii { "|" } else { "│" })
+    let zone = words::zone_word(now, s.timezone);
+    format!("{} {zone}", words::clock(now, s.timezone))
 }
 
 /// Paints the NEXT line: a countdown in sight, else key, verb, why, expected time; debts at its right.

@@ -33,10 +33,9 @@ pub fn dialog(model: &Model, theme: &Theme, buf: &mut Buffer, area: Area, d: &Di
         let note = format!("{hidden} more: pgdn ");
         Pen::new(buf, theme, inner, room.saturating_sub(1)).right(&note, theme.hold);
     }
-    let mut row = inner.h.saturating_sub(fields + 2).max(room);
-    for (i, f) in d.fields.iter().enumerate() {
+    let first = inner.h.saturating_sub(fields.saturating_add(2)).max(room);
+    for (row, (i, f)) in (first..).zip(d.fields.iter().enumerate()) {
         field(theme, buf, inner, row, f, d.spot == Spot::Field(i));
-        row += 1;
     }
     let complaint = d.complaint.clone().or_else(|| {
         d.moved

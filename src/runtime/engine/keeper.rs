@@ -1,0 +1,218 @@
+//! What outlives the process: the journal, the cache for the first frame after a start, the driver's leases.
+
+use std::time::Duration;
+
+use crate::domain::needs::open_releases;
+use crate::domain::observe::{Feed, Observation, SeriesKey, Subject};
+use crate::domain::record::Part;
+use crate::store::{CacheEntry, LeaseTaken, SampleQuery, Samples, Series};
+
+use super::super::journal::{Author, encode, fold};
+use super::{Engine, EngineError, Seed};
+
+/// Groups of samples of another bucket length carry it in their part's name.
+fn part_name(part: Part, step: u64) -> String {
+    format!("{}/{step}", part.key())
+}
+
+fn part_of(name: &str) -> Option<(Part, u64)> {
+    let (part, step) = name.split_once('/')?;
+    let part = [Part::Numerator, Part::Denominator, Part::Value]
+        .into_iter()
+        .find(|p| p.key() == part)?;
+    Some((part, step.parse().ok()?))
+}
+
+impl Engine {
+    /// Folds the whole journal; a new world's begins with its seeds.
+    pub(super) async fn load_journal(&mut self, seeds: Vec<Seed>) -> Result<(), EngineError> {
+        let fail = |e: crate::store::StoreError| EngineError::Store(e.to_string());
+        let mut events = self.store.events_since(0).await.map_err(fail)?;
+        if events.is_empty() && !seeds.is_empty() && !self.place.read_only {
+            let mut fresh = Vec::with_capacity(seeds.len());
+            for (n, seed) in seeds.into_iter().enumerate() {
+                let author = Author {
+                    actor: seed.actor,
+                    known_by: seed.known_by,
+                    host: self.author.host.clone(),
+                };
+                let key = Some(format!("seed/{n}"));
+                let event = encode(&seed.body, &author, seed.release.as_deref(), seed.at, key)
+                    .map_err(EngineError::Store)?;
+                fresh.push(event);
+            }
+            self.store.append(fresh).await.map_err(fail)?;
+            events = self.store.events_since(0).await.map_err(fail)?;
+        }
+        fold(&mut self.journal, &events);
+        Ok(())
+    }
+
+    /// Folds what this or another process appended.
+    pub(super) async fn catch_up(&mut self) {
+        match self.store.events_since(self.journal.head.0).await {
+            Ok(events) => fold(&mut self.journal, &events),
+            Err(e) => self.observed.session.journal_fault = Some(e.to_string()),
+        }
+    }
+
+    /// Cached answers with their ages: stale ones are shown as what they are.
+    pub(super) async fn load_cache(&mut self) {
+        let Ok(entries) = self.store.cache().await else {
+            return;
+        };
+        for entry in entries {
+            if let Ok(observation) = serde_json::from_slice::<Observation>(&entry.body) {
+                self.observed.feeds.insert(
+                    entry.key,
+                    Feed {
+                        source: observation.source.clone(),
+                        last: Some(observation),
+                        ..Feed::default()
+                    },
+                );
+            }
+        }
+        let now = self.clock.now().world.timestamp();
+        for metric in self.policy.metrics.clone() {
+            let query = SampleQuery {
+                metric: metric.id.clone(),
+                after: now - 8 * 86_400,
+                until: now,
+                ..SampleQuery::default()
+            };
+            let Ok(sets) = self.store.samples(&query).await else {
+                continue;
+            };
+            for set in sets {
+                let Some((part, step)) = part_of(&set.series.part) else {
+                    continue;
+                };
+                let key = SeriesKey {
+                    metric: set.series.metric,
+                    service: set.series.service,
+                    group: set.series.group,
+                    part,
+                    step,
+                };
+                let points = set.points.into_iter().filter(|(_, v)| v.is_finite());
+                self.observed.metrics.entry(key).or_default().extend(points);
+            }
+        }
+        self.observed.rules = Some(std::sync::Arc::new(crate::domain::rules::Rules::of(
+            &self.policy,
+            &self.observed,
+            self.clock.now(),
+        )));
+    }
+
+    /// Keeps the answers that came since the last time.
+    pub(super) async fn keep_cache(&mut self) {
+        if self.place.read_only || self.changed_needs.is_empty() {
+            return;
+        }
+        let mut entries = Vec::new();
+        let mut samples = Vec::new();
+        for id in std::mem::take(&mut self.changed_needs) {
+            let Some(last) = self.observed.feeds.get(&id).and_then(|f| f.last.as_ref()) else {
+                continue;
+            };
+            if let Some(slot) = self.slots.get(&id) {
+                if let Subject::Metric { metric, part, step } = &slot.need.subject {
+                    samples.extend(self.new_samples(metric, *part, *step));
+                }
+            }
+            if let Ok(body) = serde_json::to_vec(last) {
+                entries.push(CacheEntry {
+                    key: id,
+                    read_at: last.read_at,
+                    newest: Some(last.newest),
+                    cadence: Duration::from_secs(last.cadence),
+                    body,
+                });
+            }
+        }
+        let store = self.store.clone();
+        // The cache is a convenience: when it cannot be written, the journal's own fault will say why.
+        tokio::spawn(async move {
+            let _ = store.put_cache(&entries).await;
+            let _ = store.put_samples(&samples).await;
+        });
+    }
+
+    /// Buckets of the last few steps (all of them the first time).
+    fn new_samples(&self, metric: &str, part: Part, step: u64) -> Vec<Samples> {
+        let from = SeriesKey {
+            metric: metric.to_owned(),
+            service: String::new(),
+            group: String::new(),
+            part: Part::Numerator,
+            step: 0,
+        };
+        let tail = self.kept.get(&(metric.to_owned(), part, step)).copied().unwrap_or(i64::MIN);
+        self.observed
+            .metrics
+            .range(from..)
+            .take_while(|(k, _)| k.metric == metric)
+            .filter(|(k, _)| k.part == part && k.step == step)
+            .map(|(k, buckets)| Samples {
+                series: Series {
+                    metric: k.metric.clone(),
+                    service: k.service.clone(),
+                    group: k.group.clone(),
+                    part: part_name(k.part, k.step),
+                },
+                points: buckets.range(tail..).map(|(at, v)| (*at, *v)).collect(),
+            })
+            .filter(|s| !s.points.is_empty())
+            .collect()
+    }
+
+    /// Takes or renews the driver's lease of every open release in flight or next. True when something changed.
+    pub(super) async fn leases(&mut self) -> bool {
+        self.leased = Some(tokio::time::Instant::now());
+        let before = (self.observed.session.drives.clone(), self.observed.session.leases.clone());
+        let real = self.clock.now().real;
+        let mut drives = Vec::new();
+        if self.acts && !self.place.read_only {
+            let open: Vec<String> = open_releases(&self.policy, &self.journal)
+                .into_iter()
+                .map(|r| r.id.clone())
+                .collect();
+            for release in open {
+                let name = format!("driver/{release}");
+                match self.store.take_lease(&name, &self.holder, real).await {
+                    Ok(LeaseTaken::Taken { .. }) => drives.push(release),
+                    Ok(LeaseTaken::Held(_)) => {}
+                    Err(e) => {
+                        self.observed.session.journal_fault = Some(e.to_string());
+                    }
+                }
+            }
+        }
+        self.observed.session.drives = drives;
+        if let Ok(list) = self.store.leases().await {
+            self.observed.session.leases = list
+                .into_iter()
+                .filter(|l| l.holds_at(real))
+                .filter_map(|l| {
+                    let release = l.name.strip_prefix("driver/")?.to_owned();
+                    Some((release, l.holder))
+                })
+                .collect();
+        }
+        before != (self.observed.session.drives.clone(), self.observed.session.leases.clone())
+    }
+
+    /// Gives the leases back and keeps the cache.
+    pub(super) async fn leave(mut self) {
+        self.keep_cache().await;
+        for release in &self.observed.session.drives {
+            let _ = self
+                .store
+                .release_lease(&format!("driver/{release}"), &self.holder)
+                .await;
+        }
+        self.store.close().await;
+    }
+}
