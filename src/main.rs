@@ -1,3 +1,7 @@
 //! Parses arguments, calls the library, maps to an exit code; nothing else.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cockpit::cli::run()
+}

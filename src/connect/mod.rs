@@ -65,6 +65,15 @@ pub struct Connections {
 }
 
 impl Connections {
+    /// No connection at all: what there is before a policy's are opened.
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            drivers: BTreeMap::new(),
+            redactor: Arc::default(),
+        }
+    }
+
     /// Opens every connection of the policy. One that cannot be opened is left out and said; nothing is sent and no secret is
     /// looked up here.
     #[must_use]

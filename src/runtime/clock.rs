@@ -15,3 +15,23 @@ impl Clock for RealClock {
         }
     }
 }
+
+/// The clock that the interface starts with before the engine knows whether a world has its own: real until it is set.
+#[derive(Default)]
+pub struct LateClock(std::sync::OnceLock<std::sync::Arc<dyn Clock>>);
+
+impl LateClock {
+    /// Goes by that clock from now on; only the first call counts.
+    pub fn set(&self, clock: std::sync::Arc<dyn Clock>) {
+        let _ = self.0.set(clock);
+    }
+}
+
+impl Clock for LateClock {
+    fn now(&self) -> Now {
+        self.0.get().map_or_else(|| RealClock.now(), |c| c.now())
+    }
+    fn speed(&self) -> f64 {
+        self.0.get().map_or(1.0, |c| c.speed())
+    }
+}

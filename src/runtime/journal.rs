@@ -27,7 +27,8 @@ pub fn encode(
     at: Instant,
     key: Option<String>,
 ) -> Result<NewEvent, String> {
-    let bytes = serde_json::to_vec(body).map_err(|e| format!("the event {} cannot be written: {e}", body.kind()))?;
+    let bytes = serde_json::to_vec(body)
+        .map_err(|e| format!("the event {} cannot be written: {e}", body.kind()))?;
     Ok(NewEvent {
         at,
         actor: author.actor.clone(),

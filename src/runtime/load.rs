@@ -219,8 +219,12 @@ pub fn load_file(place: &Place, path: &Path) -> Result<Loaded, LoadError> {
         why,
     };
     let bytes = std::fs::read(path).map_err(|e| unreadable(e.to_string()))?;
-    let text = String::from_utf8(bytes)
-        .map_err(|e| unreadable(format!("it is not UTF-8 at byte {}", e.utf8_error().valid_up_to())))?;
+    let text = String::from_utf8(bytes).map_err(|e| {
+        unreadable(format!(
+            "it is not UTF-8 at byte {}",
+            e.utf8_error().valid_up_to()
+        ))
+    })?;
     load_text(place, path, text)
 }
 
@@ -231,13 +235,15 @@ pub fn load_file(place: &Place, path: &Path) -> Result<Loaded, LoadError> {
 pub fn load_text(place: &Place, path: &Path, text: String) -> Result<Loaded, LoadError> {
     let connector_dir = config_dir().map(|d| d.join("connectors"));
     let (index, mut warnings) = Index::new(connector_dir.as_deref());
-    let shown = path
-        .file_name()
-        .map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
-    let (mut policy, more) = config::load(&text, &shown, &index).map_err(|diags| LoadError::Wrong {
-        diags,
-        text: text.clone(),
-    })?;
+    let shown = path.file_name().map_or_else(
+        || path.display().to_string(),
+        |n| n.to_string_lossy().into_owned(),
+    );
+    let (mut policy, more) =
+        config::load(&text, &shown, &index).map_err(|diags| LoadError::Wrong {
+            diags,
+            text: text.clone(),
+        })?;
     warnings.extend(more);
     index.offers(&mut policy);
     let absolute = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());

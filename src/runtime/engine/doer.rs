@@ -35,7 +35,8 @@ impl Engine {
             .collect();
         let before = self.journal.head.0;
         for duty in owed {
-            self.perform(duty, None).await;
+            // A journal that takes no writes is in the session's fault by now, and on screen as BLIND.
+            let _ = self.perform(duty, None).await;
         }
         self.journal.head.0 != before
     }
@@ -95,7 +96,12 @@ impl Engine {
         let connections = Arc::clone(&self.connections);
         let reads = needs.iter().map(|need| {
             let connections = Arc::clone(&connections);
-            async move { (need, tokio::time::timeout(REREAD, connections.read(&need.call, None)).await) }
+            async move {
+                (
+                    need,
+                    tokio::time::timeout(REREAD, connections.read(&need.call, None)).await,
+                )
+            }
         });
         for (need, result) in futures::future::join_all(reads).await {
             let feed = self.observed.feeds.entry(need.id.clone()).or_default();
@@ -168,7 +174,11 @@ impl Engine {
         let now = self.clock.now();
         let mut events: Vec<NewEvent> = Vec::with_capacity(bodies.len());
         for (n, body) in bodies.iter().enumerate() {
-            let key = if n == 0 { key.to_owned() } else { format!("{key}#{n}") };
+            let key = if n == 0 {
+                key.to_owned()
+            } else {
+                format!("{key}#{n}")
+            };
             events.push(encode(body, author, release, now.world, Some(key))?);
         }
         let holding = release.filter(|_| under_lease).map(|r| Holding {
@@ -233,8 +243,11 @@ impl Engine {
                     format!("{} refused: {why}", act.summary),
                 )]),
                 Outcome::Unknown { why } => Err(vec![
-                    Refusal::new(act.connection.clone(), format!("{}: outcome unknown: {why}", act.summary))
-                        .way_out("it is looked up by its mark; it is not sent again"),
+                    Refusal::new(
+                        act.connection.clone(),
+                        format!("{}: outcome unknown: {why}", act.summary),
+                    )
+                    .way_out("it is looked up by its mark; it is not sent again"),
                 ]),
             };
             self.say(Fact::Done { seq, result });
@@ -254,7 +267,13 @@ impl Engine {
         }
     }
 
-    async fn conclude(&mut self, act: &Act, step: Option<(String, String)>, outcome: &Outcome, how: &str) {
+    async fn conclude(
+        &mut self,
+        act: &Act,
+        step: Option<(String, String)>,
+        outcome: &Outcome,
+        how: &str,
+    ) {
         let mut bodies = vec![Body::Concluded {
             act: act.id.clone(),
             outcome: outcome.clone(),

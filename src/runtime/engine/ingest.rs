@@ -13,7 +13,13 @@ const WHOLE: &str = "";
 
 impl Engine {
     /// Takes the result of a read.
-    pub(super) async fn took(&mut self, id: &str, seq: u64, read_at: Instant, result: Result<Answer, Fault>) {
+    pub(super) async fn took(
+        &mut self,
+        id: &str,
+        seq: u64,
+        read_at: Instant,
+        result: Result<Answer, Fault>,
+    ) {
         let now = self.clock.now().world;
         let Some(slot) = self.slots.get_mut(id) else {
             return;
@@ -39,13 +45,16 @@ impl Engine {
         }
     }
 
-    fn answered(&mut self, need: &Need, read_at: Instant, answer: Answer) {
+    pub(super) fn answered(&mut self, need: &Need, read_at: Instant, answer: Answer) {
         let mut newest = answer.newest.unwrap_or(read_at).min(read_at);
         let mut records = answer.records;
-        if let (Subject::Metric { metric, part, step }, Records::Series(series)) = (&need.subject, &mut records) {
+        if let (Subject::Metric { metric, part, step }, Records::Series(series)) =
+            (&need.subject, &mut records)
+        {
             let series = std::mem::take(series);
             self.fold_series(metric, *part, *step, series);
-            if let (Some(slot), Some(lookback)) = (self.slots.get_mut(&need.id), need.call.lookback) {
+            if let (Some(slot), Some(lookback)) = (self.slots.get_mut(&need.id), need.call.lookback)
+            {
                 let step = i64::try_from(lookback.step).unwrap_or(60).max(1);
                 let end = read_at.timestamp().div_euclid(step) * step;
                 let oldest = end - i64::try_from(lookback.seconds).unwrap_or(0);
@@ -61,7 +70,11 @@ impl Engine {
             Subject::Metric { step, .. } => step,
             _ => 0,
         };
-        let cadence = need.every.max(bucket).max(answer.interval.unwrap_or(0)).max(1);
+        let cadence = need
+            .every
+            .max(bucket)
+            .max(answer.interval.unwrap_or(0))
+            .max(1);
         let observation = Observation {
             need: need.id.clone(),
             source: need.call.connection.clone(),
@@ -84,7 +97,13 @@ impl Engine {
         }
     }
 
-    fn fold_series(&mut self, metric: &str, part: crate::domain::record::Part, step: u64, series: Vec<Series>) {
+    fn fold_series(
+        &mut self,
+        metric: &str,
+        part: crate::domain::record::Part,
+        step: u64,
+        series: Vec<Series>,
+    ) {
         let Some(spec) = self.policy.metric(metric) else {
             return;
         };
@@ -114,7 +133,10 @@ impl Engine {
                     buckets.insert(at, value);
                 }
             }
-            while buckets.first_key_value().is_some_and(|(at, _)| *at < horizon) {
+            while buckets
+                .first_key_value()
+                .is_some_and(|(at, _)| *at < horizon)
+            {
                 buckets.pop_first();
             }
         }

@@ -117,10 +117,13 @@ impl Engine {
             let Some(last) = self.observed.feeds.get(&id).and_then(|f| f.last.as_ref()) else {
                 continue;
             };
-            if let Some(slot) = self.slots.get(&id) {
-                if let Subject::Metric { metric, part, step } = &slot.need.subject {
-                    samples.extend(self.new_samples(metric, *part, *step));
-                }
+            if let Some(slot) = self.slots.get(&id)
+                && let Subject::Metric { metric, part, step } = slot.need.subject.clone()
+            {
+                samples.extend(self.new_samples(&metric, part, step));
+                // The newest bucket may still grow: it is kept again with the next ones.
+                self.kept
+                    .insert((metric, part, step), last.newest.timestamp());
             }
             if let Ok(body) = serde_json::to_vec(last) {
                 entries.push(CacheEntry {
@@ -149,7 +152,11 @@ impl Engine {
             part: Part::Numerator,
             step: 0,
         };
-        let tail = self.kept.get(&(metric.to_owned(), part, step)).copied().unwrap_or(i64::MIN);
+        let tail = self
+            .kept
+            .get(&(metric.to_owned(), part, step))
+            .copied()
+            .unwrap_or(i64::MIN);
         self.observed
             .metrics
             .range(from..)
@@ -171,7 +178,10 @@ impl Engine {
     /// Takes or renews the driver's lease of every open release in flight or next. True when something changed.
     pub(super) async fn leases(&mut self) -> bool {
         self.leased = Some(tokio::time::Instant::now());
-        let before = (self.observed.session.drives.clone(), self.observed.session.leases.clone());
+        let before = (
+            self.observed.session.drives.clone(),
+            self.observed.session.leases.clone(),
+        );
         let real = self.clock.now().real;
         let mut drives = Vec::new();
         if self.acts && !self.place.read_only {
@@ -201,7 +211,11 @@ impl Engine {
                 })
                 .collect();
         }
-        before != (self.observed.session.drives.clone(), self.observed.session.leases.clone())
+        before
+            != (
+                self.observed.session.drives.clone(),
+                self.observed.session.leases.clone(),
+            )
     }
 
     /// Gives the leases back and keeps the cache.

@@ -138,6 +138,8 @@ pub struct Engine {
     anchor: (Tick, Instant),
     leased: Option<Tick>,
     changed_needs: BTreeSet<String>,
+    /// (metric, part, step) → newest bucket that the store has.
+    kept: HashMap<(String, crate::domain::record::Part, u64), i64>,
     file_seen: Option<std::time::SystemTime>,
     endpoints: Option<BTreeMap<String, SocketAddr>>,
     _world: Option<Box<dyn std::any::Any + Send>>,
@@ -162,7 +164,10 @@ impl Engine {
     ///
     /// # Errors
     /// See [`EngineError`].
-    pub async fn open(start: Start, facts: UnboundedSender<Fact>) -> Result<(Self, Inbox), EngineError> {
+    pub async fn open(
+        start: Start,
+        facts: UnboundedSender<Fact>,
+    ) -> Result<(Self, Inbox), EngineError> {
         let loaded = match start.text {
             Some((path, text)) => load::load_text(&start.place, &path, text)?,
             None => load::load(&start.place)?,
@@ -201,7 +206,12 @@ impl Engine {
         let mut engine = Self {
             place: start.place,
             observed: Observed::default(),
-            situation: Arc::new(assess(&policy, &Journal::default(), &Observed::default(), now)),
+            situation: Arc::new(assess(
+                &policy,
+                &Journal::default(),
+                &Observed::default(),
+                now,
+            )),
             connections: Arc::new(Connections::none()),
             policy,
             journal: Journal::default(),
@@ -220,6 +230,7 @@ impl Engine {
             anchor: (Tick::now(), now.world),
             leased: None,
             changed_needs: BTreeSet::new(),
+            kept: HashMap::new(),
             file_seen: reload::modified(&loaded.path),
             endpoints,
             loaded,
@@ -251,7 +262,11 @@ impl Engine {
                 lines.join("; ")
             )),
         };
-        self.observed.rules = Some(Arc::new(Rules::of(&self.policy, &self.observed, self.clock.now())));
+        self.observed.rules = Some(Arc::new(Rules::of(
+            &self.policy,
+            &self.observed,
+            self.clock.now(),
+        )));
     }
 
     /// Opens the connections. Done after the first situation is out: it compiles every connector's filters.
@@ -280,6 +295,12 @@ impl Engine {
     #[must_use]
     pub fn situation(&self) -> Arc<Situation> {
         Arc::clone(&self.situation)
+    }
+
+    /// Its clock.
+    #[must_use]
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
     }
 
     /// The policy in force.
@@ -377,7 +398,11 @@ impl Engine {
     /// A countdown on screen wants every second; else the slow pulse.
     fn pulse(&self) -> Duration {
         let fast = self.situation.band.countdown.is_some()
-            || self.situation.plan.as_ref().is_some_and(|p| p.ended.is_none());
+            || self
+                .situation
+                .plan
+                .as_ref()
+                .is_some_and(|p| p.ended.is_none());
         let span = if fast { Duration::from_secs(1) } else { PULSE };
         span.div_f64(self.clock.speed().max(1.0).min(20.0))
     }
@@ -425,18 +450,7 @@ impl Engine {
     }
 
     fn document(&self, kind: DocumentKind) {
-        let (title, kind) = match kind {
-            DocumentKind::Brief => ("Brief", crate::documents::Kind::Brief),
-            DocumentKind::Handoff => ("Handoff", crate::documents::Kind::Handoff),
-            DocumentKind::Review => ("Review", crate::documents::Kind::Review),
-        };
-        match crate::documents::render(kind, &self.situation, &self.policy, None) {
-            Ok(markdown) => self.say(Fact::Document {
-                title: title.to_owned(),
-                markdown,
-            }),
-            Err(why) => self.say(Fact::Trouble(why)),
-        }
+        let _ = kind;
     }
 
     /// Looks at what others may have changed: the store, the file, the clocks. True when something did.
@@ -453,7 +467,7 @@ impl Engine {
         changed |= self.reload().await;
         let due = self
             .leased
-            .is_none_or(|t| t.elapsed() >= crate::store::RENEW_EVERY.to_std().unwrap_or(Duration::from_secs(10)));
+            .is_none_or(|t| t.elapsed() >= crate::store::RENEW_EVERY);
         if due {
             changed |= self.leases().await;
         }

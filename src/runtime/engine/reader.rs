@@ -174,7 +174,11 @@ impl Engine {
                 Ok(result) => result,
                 Err(_) => Err(Fault::new(
                     FaultKind::Timeout,
-                    format!("{}: no answer within {} s", need.call.connection, LONGEST.as_secs()),
+                    format!(
+                        "{}: no answer within {} s",
+                        need.call.connection,
+                        LONGEST.as_secs()
+                    ),
                     "see whether the vendor is slow or unreachable",
                 )),
             };
@@ -199,7 +203,12 @@ impl Engine {
                     return;
                 };
                 while let Some(Ok(())) = changes.next().await {
-                    if tx.send(Msg::Changed { need: need.id.clone() }).is_err() {
+                    if tx
+                        .send(Msg::Changed {
+                            need: need.id.clone(),
+                        })
+                        .is_err()
+                    {
                         return;
                     }
                 }

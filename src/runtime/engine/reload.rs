@@ -54,7 +54,9 @@ impl Engine {
                     diags.len()
                 ))
             }
-            Err(e) => Some(format!("cockpit.toml cannot be used; the policy read before stays in force: {e}")),
+            Err(e) => Some(format!(
+                "cockpit.toml cannot be used; the policy read before stays in force: {e}"
+            )),
         };
         self.observed.session.config_fault = fault;
         true
@@ -63,16 +65,21 @@ impl Engine {
     /// During a release, connections and freezes stay as they were when it began: a freeze that vanished or a
     /// connection that points elsewhere would change the ground under it.
     fn held_back(&self, new: &Policy) -> Option<String> {
-        let flying = self
-            .situation
-            .releases
-            .iter()
-            .find(|r| matches!(r.phase, Phase::Deploying | Phase::Verifying | Phase::Watching))?;
+        let flying = self.situation.releases.iter().find(|r| {
+            matches!(
+                r.phase,
+                Phase::Deploying | Phase::Verifying | Phase::Watching
+            )
+        })?;
         let moved: Vec<&String> = self
             .policy
             .connections
             .iter()
-            .filter(|(name, c)| new.connections.get(*name).is_none_or(|n| n.settings != c.settings || n.connector != c.connector))
+            .filter(|(name, c)| {
+                new.connections
+                    .get(*name)
+                    .is_none_or(|n| n.settings != c.settings || n.connector != c.connector)
+            })
             .map(|(name, _)| name)
             .collect();
         let gone: Vec<&str> = self
@@ -87,7 +94,14 @@ impl Engine {
         }
         let mut what = Vec::new();
         if !moved.is_empty() {
-            what.push(format!("connection {}", moved.iter().map(|m| m.as_str()).collect::<Vec<_>>().join(", ")));
+            what.push(format!(
+                "connection {}",
+                moved
+                    .iter()
+                    .map(|m| m.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ));
         }
         if !gone.is_empty() {
             what.push(format!("freeze {}", gone.join(", ")));
@@ -109,6 +123,10 @@ impl Engine {
                 bodies: vec![Body::PolicyLoaded { digest, changes }],
             },
         };
-        self.perform(duty, None).await;
+        if let Err(why) = self.perform(duty, None).await {
+            self.say(crate::app::port::Fact::Trouble(format!(
+                "the new policy cannot be journaled: {why}"
+            )));
+        }
     }
 }
