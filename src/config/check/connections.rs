@@ -91,7 +91,7 @@ impl Check<'_> {
             if raw.settings.contains_key(&setting.name) || self.found.spoiled(&here) {
                 continue;
             }
-            // The embedded world knows no secrets, and what has a default elsewhere must not leave it.
+            // What has a default address elsewhere must not leave the embedded world.
             let demo_url = self.demo
                 && setting.kind == SettingKind::Url
                 && (setting.required || setting.default.is_some());
@@ -152,7 +152,7 @@ impl Check<'_> {
     fn demo_setting(&mut self, path: &str, info: &SettingInfo, value: &Setting) {
         let inside = matches!(value, Setting::Text(text) if demo_name(text));
         let why = match (self.demo, value) {
-            (true, Setting::Secret(_)) => "a [demo] file resolves no secret; leave it out",
+            // A reference may stand here, as in the file it will become; it is never looked up.
             (true, _) if info.kind == SettingKind::Url && !inside => {
                 "a [demo] file reaches only the embedded world: write \"demo:NAME\""
             }

@@ -2,6 +2,8 @@
 
 mod calendar;
 mod connections;
+mod cycle;
+mod gates;
 mod metrics;
 mod people;
 mod releases;

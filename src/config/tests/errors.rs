@@ -717,15 +717,11 @@ fn warnings_do_not_refuse_the_file(#[case] snippet: &str, #[case] key: &str, #[c
 )]
 #[case(
     "[connections.p]\nconnector = 'prometheus'\nurl = 'env:URL'",
-    "resolves no secret"
+    "only the embedded world"
 )]
 #[case(
     "[connections.h]\nconnector = 'github'\nowner = 'a'\nrepo = 'b'",
     "needs `url`"
-)]
-#[case(
-    "[connections.p]\nconnector = 'prometheus'\nurl = 'demo:prom'\ntoken = 'env:T'",
-    "resolves no secret"
 )]
 fn a_demo_file_reaches_only_the_embedded_world(#[case] snippet: &str, #[case] words: &str) {
     let base = "timezone = 'UTC'\n[demo]\n[environments.production]\n";
@@ -735,7 +731,7 @@ fn a_demo_file_reaches_only_the_embedded_world(#[case] snippet: &str, #[case] wo
         "{diags:#?}"
     );
     let sound =
-        "[connections.h]\nconnector = 'github'\nurl = 'demo:github'\nowner = 'a'\nrepo = 'b'";
+        "[connections.h]\nconnector = 'github'\nurl = 'demo:github'\nowner = 'a'\ntoken = 'env:T'";
     let (policy, _) = load(&format!("{base}{sound}"), "f", &connectors()).unwrap();
     assert_eq!(policy.demo.unwrap().scenario, "regression");
 }

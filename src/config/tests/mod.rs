@@ -65,7 +65,7 @@ pub fn connectors() -> Vec<ConnectorInfo> {
         info(
             "github",
             "http",
-            vec![github_url, text("owner"), text("repo"), token()],
+            vec![github_url, text("owner"), optional(text("repo")), token()],
             &["deployment", "build", "commit"],
             &[Verb::Deploy],
         ),
@@ -73,7 +73,7 @@ pub fn connectors() -> Vec<ConnectorInfo> {
         info(
             "pagerduty",
             "http",
-            vec![url(), token()],
+            vec![url(), token(), setting("from", SettingKind::Text)],
             &["oncall", "incident"],
             &[Verb::Ack],
         ),
@@ -83,6 +83,20 @@ pub fn connectors() -> Vec<ConnectorInfo> {
             vec![url(), token()],
             &["reaction"],
             &[Verb::PostMessage],
+        ),
+        info(
+            "alertmanager",
+            "http",
+            vec![url()],
+            &["alert"],
+            &[Verb::Silence],
+        ),
+        info(
+            "calendar",
+            "calendar",
+            vec![optional(url())],
+            &["event"],
+            &[],
         ),
         info("ical", "calendar", vec![url()], &["event"], &[]),
         info(
