@@ -145,6 +145,15 @@ impl Check<'_> {
             }
         };
         self.demo_setting(path, info, &read);
+        if matches!(&read, Setting::Text(text) if info.kind != SettingKind::Url && is_reference(text))
+        {
+            let why = format!(
+                "`{}` is no secret: the text is taken as it stands and not looked up",
+                info.name
+            );
+            self.found
+                .warn(path, why, Some("write the value itself".into()));
+        }
         Some(read)
     }
 
@@ -229,15 +238,18 @@ fn kind_word(kind: SettingKind) -> &'static str {
     }
 }
 
+/// Whether the text has the form of a reference to a secret.
+fn is_reference(text: &str) -> bool {
+    let kinds = ["env:", "file:", "keyring:", "command:"];
+    kinds.iter().any(|kind| text.starts_with(kind))
+}
+
 /// An address; a private one may itself be a reference to a secret.
 fn url(text: &str) -> Result<Setting, String> {
     if demo_name(text) {
         return Ok(Setting::Text(text.to_owned()));
     }
-    if ["env:", "file:", "keyring:", "command:"]
-        .iter()
-        .any(|p| text.starts_with(p))
-    {
+    if is_reference(text) {
         return SecretRef::try_from(text.to_owned()).map(Setting::Secret);
     }
     let url = url::Url::parse(text).map_err(|e| format!("this is no address: {e}"))?;

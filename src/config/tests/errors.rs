@@ -692,6 +692,11 @@ fn fifteen_items_are_too_many_and_it_says_why() {
 )]
 #[case("[[freeze]]\nname = 'f'\nstart = 2026-12-01", "freeze[0]", "no owner")]
 #[case(
+    "[connections.x]\nconnector = 'github'\nowner = 'env:OWNER'\ntoken = 'env:T'",
+    "connections.x.owner",
+    "no secret"
+)]
+#[case(
     "[people.ana]\n[approvals]\nhigh = { of = ['boss'] }",
     "approvals.high",
     "only 0 people"
@@ -813,6 +818,31 @@ fn findings_are_drawn_with_their_line_and_advice() {
     assert!(render(&diags, &text, true).contains('\u{1b}'));
 }
 
+#[test]
+fn depth_and_length_are_bounded() {
+    let deep = 200_000;
+    for text in [
+        format!("a = {}", "[".repeat(deep)),
+        format!("a = {}1{}", "[".repeat(deep), "]".repeat(deep)),
+        format!("a = {}", "{a=".repeat(deep)),
+        format!("{}a = 1", "a.".repeat(deep)),
+        format!("[{}a]", "a.".repeat(deep)),
+        "x = 1\n".repeat(deep * 2),
+        (0..20_000).map(|n| format!("key{n} = 1\n")).collect(),
+    ] {
+        let diags = load(&text, "f", &connectors()).unwrap_err();
+        assert!(render(&diags, &text, false).len() < 200_000);
+    }
+}
+
+#[test]
+fn many_findings_are_all_reported_and_a_hundred_drawn() {
+    let text: String = (0..150).map(|n| format!("key{n} = 1\n")).collect();
+    let diags = load(&text, "f", &connectors()).unwrap_err();
+    assert!(diags.len() >= 150);
+    assert!(render(&diags, &text, false).ends_with(&format!("and {} more", diags.len() - 100)));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -823,6 +853,30 @@ proptest! {
             Err(diags) => diags,
         };
         let _ = render(&diags, &text, true);
+    }
+
+    #[test]
+    fn a_secret_is_never_drawn_whatever_surrounds_it(
+        before in "[\\[\\]{}=\"'.,# \na-z]{0,12}", after in "[\\[\\]{}=\"'.,# \na-z]{0,12}",
+        key in "(url|token|owner|to ken|\"t.k\"|tok)", form in 0_usize..6,
+    ) {
+        let value = match form {
+            0 => format!("{key} = \"SESAME\""),
+            1 => format!("{key} = 'SESAME'"),
+            2 => format!("{key} = SESAME"),
+            3 => format!("{key} = [\"a\", {{ b = 'SESAME' }}]"),
+            4 => format!("{key} = \"\"\"\nSESAME\n\"\"\""),
+            _ => format!("{key}.x = {{ y = \"SESAME\" }}"),
+        };
+        // The value stands in its connection's table, with anything around it on its line.
+        let before = before.replace(['\n', '[', '#'], " ");
+        let text = format!("{BASE}[connections.x]\nconnector = 'github'\n{before}{value}{after}\nevery = 3\n");
+        if let Err(diags) = load(&text, "f", &connectors()) {
+            let lines: String = diags.iter().map(|d| format!("{d}\n")).collect();
+            prop_assert!(!lines.contains("SESAME"), "{}", lines);
+            let drawn = render(&diags, &text, false);
+            prop_assert!(!drawn.contains("SESAME"), "{}", drawn);
+        }
     }
 
     #[test]
