@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Check;
 use crate::config::connectors::{ConnectorInfo, SettingInfo, SettingKind};
-use crate::config::place::join;
+use crate::config::place::{join, shown};
 use crate::config::raw;
 use crate::config::suggest;
 use crate::domain::policy::{Connection, Setting};
@@ -61,15 +61,16 @@ impl Check<'_> {
         if let Some(info) = self.known.get(id) {
             return Some(info);
         }
+        let here = join(path, "connector");
         let ids = self.known.ids();
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-        self.expect(
-            &join(path, "connector"),
-            "connector",
-            id,
-            &ids,
-            "no connector is installed",
-        );
+        let none = "no connector is installed";
+        if self.expect(&here, "connector", id, &ids, none) {
+            // It is there, but what it takes is not known: nothing of this connection could be checked.
+            let help = format!("`cockpit connector show {}` says what is wrong", shown(id));
+            let why = format!("the file of connector \"{}\" cannot be used", shown(id));
+            self.found.error(&here, why, Some(help));
+        }
         None
     }
 

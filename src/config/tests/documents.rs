@@ -171,10 +171,6 @@ fn the_shipped_file_flies_the_demo_without_a_complaint() {
         checkout.args("staging").get("app").map(String::as_str),
         Some("checkout-staging")
     );
-    assert_eq!(
-        checkout.args("production").get("app").map(String::as_str),
-        Some("checkout")
-    );
     assert_eq!(checkout.image.as_deref(), Some("shop/checkout"));
     assert_eq!(
         checkout.runbook.as_deref(),

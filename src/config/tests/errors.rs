@@ -692,7 +692,7 @@ fn fifteen_items_are_too_many_and_it_says_why() {
 )]
 #[case("[[freeze]]\nname = 'f'\nstart = 2026-12-01", "freeze[0]", "no owner")]
 #[case(
-    "[connections.x]\nconnector = 'github'\nowner = 'env:OWNER'\ntoken = 'env:T'",
+    "[connections.x]\nconnector = 'github'\nrepo = 'b'\nowner = 'env:OWNER'\ntoken = 'env:T'",
     "connections.x.owner",
     "no secret"
 )]
@@ -735,10 +735,34 @@ fn a_demo_file_reaches_only_the_embedded_world(#[case] snippet: &str, #[case] wo
         diags.iter().any(|d| d.message.contains(words)),
         "{diags:#?}"
     );
-    let sound =
-        "[connections.h]\nconnector = 'github'\nurl = 'demo:github'\nowner = 'a'\ntoken = 'env:T'";
+    let sound = "[connections.h]\nconnector = 'github'\nurl = 'demo:github'\nowner = 'a'\nrepo = 'b'\ntoken = 'env:T'";
     let (policy, _) = load(&format!("{base}{sound}"), "f", &connectors()).unwrap();
     assert_eq!(policy.demo.unwrap().scenario, "regression");
+}
+
+/// An index that lists a connector whose file cannot be read.
+struct Broken;
+
+impl crate::config::connectors::ConnectorIndex for Broken {
+    fn ids(&self) -> Vec<String> {
+        vec!["mine".into()]
+    }
+    fn get(&self, _: &str) -> Option<crate::config::connectors::ConnectorInfo> {
+        None
+    }
+}
+
+#[test]
+fn a_connector_that_cannot_be_used_is_no_silence() {
+    let text = "timezone = 'UTC'\n[environments.p]\n[connections.x]\nconnector = 'mine'\nurl = 3";
+    let diags = load(text, "f", &Broken).unwrap_err();
+    assert_eq!(diags.len(), 1);
+    assert_eq!((diags[0].line, diags[0].col), (4, 13));
+    assert!(
+        diags[0].message.contains("cannot be used"),
+        "{}",
+        diags[0].message
+    );
 }
 
 #[test]

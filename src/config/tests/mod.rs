@@ -65,7 +65,7 @@ pub fn connectors() -> Vec<ConnectorInfo> {
         info(
             "github",
             "http",
-            vec![github_url, text("owner"), optional(text("repo")), token()],
+            vec![github_url, text("owner"), text("repo"), token()],
             &["deployment", "build", "commit"],
             &[Verb::Deploy],
         ),
