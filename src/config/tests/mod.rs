@@ -3,6 +3,8 @@
 mod diff;
 mod documents;
 mod errors;
+mod errors_more;
+mod hostile;
 mod load;
 mod trust;
 
