@@ -1,12 +1,13 @@
 //! Hides what may be a secret in an excerpt of the file, byte for byte, so that spans still fit.
 //!
-//! It works on lines and not on the parsed file, because the line that does not parse is the one that is shown. In `[connections]`
-//! every value is hidden that is not known to be harmless; elsewhere those whose key sounds like a secret.
+//! It works on lines and not on the parsed file, because the line that does not parse is the one that is shown. Under `[connections]`
+//! (and under tables that the format does not know) a value is hidden unless it is known to be harmless; elsewhere a line is hidden from
+//! its `=` on where it speaks of a secret.
 
 use super::place::hostile;
 
-/// Parts of a key that sound like a secret.
-const SECRET_WORDS: [&str; 12] = [
+/// Words that speak of a secret.
+const SECRET_WORDS: [&str; 9] = [
     "token",
     "secret",
     "passw",
@@ -15,196 +16,180 @@ const SECRET_WORDS: [&str; 12] = [
     "api_key",
     "api-key",
     "private",
-    "auth",
-    "hook",
-    "dsn",
-    "pin",
+    "webhook",
 ];
 /// Keys of a connection whose values are always shown.
 const HARMLESS: [&str; 2] = ["connector", "every"];
-/// Values that only point at a secret.
+/// Values that only point at a secret, or at the embedded world.
 const REFERENCES: [&str; 4] = ["env:", "file:", "keyring:", "demo:"];
+/// Tables that hold no connections.
+const OTHER_TABLES: [&str; 15] = [
+    "approvals",
+    "calendar",
+    "checklist",
+    "defaults",
+    "demo",
+    "environments",
+    "freeze",
+    "keys",
+    "limits",
+    "metrics",
+    "oncall",
+    "people",
+    "release",
+    "service",
+    "window",
+];
 
 /// The text with values that may be secret, and every hostile character, replaced by as many bytes of `*` or `?`.
 pub fn masked(source: &str) -> String {
     let mut out = String::with_capacity(source.len());
     let mut connections = false;
-    let mut until: Option<&'static str> = None;
+    // The quotes of a text of several lines that is not closed yet, and whether it is hidden.
+    let mut open: Option<(&'static str, bool)> = None;
     for line in source.split_inclusive('\n') {
-        if let Some(quote) = until {
-            let (inside, after) = line
-                .find(quote)
-                .map_or((line, ""), |at| line.split_at(at + quote.len()));
-            out.push_str(&stars(inside));
-            if !after.is_empty() || inside.ends_with(quote) {
-                until = None;
-                out.push_str(&stars(after));
+        let trimmed = line.trim();
+        if let Some((quotes, hide)) = open {
+            // What stands after the closing quotes belongs to a line that began out of sight.
+            out.push_str(&if hide { stars(line) } else { plain(line) });
+            if line.contains(quotes) {
+                open = None;
             }
-            continue;
+        } else if let Some(table) = header(trimmed) {
+            connections = !OTHER_TABLES.contains(&table);
+            out.push_str(&plain(line));
+        } else if trimmed.starts_with('#') || trimmed.is_empty() {
+            // A disabled line of a connection may hold what an enabled one would.
+            out.push_str(&if connections {
+                stars(line)
+            } else {
+                plain(line)
+            });
+        } else {
+            let hide = connections || trimmed.starts_with("connections") || speaks(trimmed);
+            out.push_str(&if hide { hidden(line) } else { plain(line) });
+            open = left_open(line).map(|quotes| (quotes, hide));
         }
-        let trimmed = line.trim_start();
-        if let Some(name) = header(trimmed) {
-            connections = name == "connections";
-            out.push_str(&harmless_bytes(line));
-            continue;
-        }
-        let inside = connections || trimmed.starts_with("connections");
-        out.push_str(&mask_line(line, inside, &mut until));
     }
     out
 }
 
-/// The first word of a table's header. A list on its own line (`["a"],` or `[true]`) is none.
+/// The first word of a table's header; a list on a line of its own (`["a"],`, `[true]`) is none.
 fn header(line: &str) -> Option<&str> {
     let line = line.split('#').next().unwrap_or(line).trim_end();
     let inner = line.strip_prefix('[')?.strip_suffix(']')?;
-    let name = inner
-        .trim_matches(['[', ']', ' ', '\t'])
-        .split('.')
-        .next()?
-        .trim();
-    let word = name.starts_with(|c: char| c.is_ascii_alphabetic())
-        && name
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
-    (word && !matches!(name, "true" | "false" | "inf" | "nan")).then_some(name)
+    let path = inner.trim_matches(['[', ']', ' ', '\t']);
+    let name = path.split('.').next()?.trim();
+    (name == "connections" || OTHER_TABLES.contains(&name) || (word(name) && path.contains('.')))
+        .then_some(name)
 }
 
-/// One line: keys stay, values are judged by their key and by where they stand.
-fn mask_line(line: &str, connections: bool, until: &mut Option<&'static str>) -> String {
-    let mut out = String::with_capacity(line.len());
-    let mut rest = line;
-    let mut key = String::new();
-    let mut in_value = false;
-    while let Some(c) = rest.chars().next() {
-        let hide = in_value && hidden(&key, connections);
-        if c == '#' && !hide {
-            // A comment: shown, unless it stands where secrets do (a disabled line is one).
-            out.push_str(&if connections {
-                stars(rest)
-            } else {
-                harmless_bytes(rest)
-            });
-            return out;
-        }
-        let taken = match c {
-            '"' | '\'' => {
-                let (text, open) = quoted(rest);
-                *until = open;
-                text.len()
-            }
-            _ if is_bare(c) => rest.find(|c: char| !is_bare(c)).unwrap_or(rest.len()),
-            _ => c.len_utf8(),
-        };
-        let (token, after) = rest.split_at(taken);
-        if in_value {
-            out.push_str(&value(token, hide));
-        } else {
-            out.push_str(&harmless_bytes(token));
-        }
-        match c {
-            '=' => in_value = true,
-            ',' | '{' | '}' | '\n' => {
-                in_value = in_value && c == ',' && !next_is_key(after);
-                if !in_value {
-                    key.clear();
-                }
-            }
-            _ if !in_value && (is_bare(c) || matches!(c, '"' | '\'')) => key.push_str(token),
-            _ => {}
-        }
-        rest = after;
-    }
-    // A line of a connection without any `=` is a slip: a value may stand anywhere on it.
-    if connections && !line.contains('=') {
+fn word(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
+}
+
+fn speaks(line: &str) -> bool {
+    let line = line.to_lowercase();
+    SECRET_WORDS.iter().any(|w| line.contains(w))
+}
+
+/// A line with its value hidden; only the key in front of `=` is shown, and a value that is plainly harmless.
+fn hidden(line: &str) -> String {
+    let Some((key, rest)) = line.split_once('=') else {
         return stars(line);
+    };
+    if !key.trim().split('.').all(word) {
+        return stars(line);
+    }
+    let value = rest.trim();
+    let name = key.trim().rsplit('.').next().unwrap_or_default();
+    let shown =
+        HARMLESS.contains(&name) || REFERENCES.iter().any(|r| unquoted(value).starts_with(r));
+    let whole = quoted_word(value) || matches!(value, "true" | "false");
+    let value = if shown && whole || matches!(value, "true" | "false") {
+        plain(rest)
+    } else {
+        stars(rest)
+    };
+    format!("{}={value}", plain(key))
+}
+
+/// Nothing but one quoted text without quotes in it.
+fn quoted_word(value: &str) -> bool {
+    ['"', '\''].iter().any(|quote| {
+        value
+            .strip_prefix(*quote)
+            .and_then(|v| v.strip_suffix(*quote))
+            .is_some_and(|inner| !inner.contains(['"', '\'', ' ', ',', '=']))
+    })
+}
+
+fn unquoted(value: &str) -> &str {
+    value.trim_start_matches(['"', '\''])
+}
+
+/// The quotes that a line opens for several lines and does not close.
+fn left_open(line: &str) -> Option<&'static str> {
+    ["\"\"\"", "'''"]
+        .into_iter()
+        .find(|quotes| line.matches(quotes).count() % 2 == 1)
+}
+
+fn stars(text: &str) -> String {
+    each(text, |c| (!c.is_ascii_whitespace()).then_some('*'))
+}
+
+fn plain(text: &str) -> String {
+    each(text, |c| {
+        (hostile(c) && !matches!(c, '\n' | '\r' | '\t')).then_some('?')
+    })
+}
+
+/// Replaces characters by as many bytes of an ASCII one.
+fn each(text: &str, with: impl Fn(char) -> Option<char>) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match with(c) {
+            Some(mask) => out.extend(std::iter::repeat_n(mask, c.len_utf8())),
+            None => out.push(c),
+        }
     }
     out
 }
 
-/// After a comma: another key (in an inline table), or another value (in a list)?
-fn next_is_key(after: &str) -> bool {
-    let word = after
-        .trim_start()
-        .trim_start_matches(|c: char| is_bare(c) || matches!(c, '"' | '\'' | ' '));
-    word.starts_with('=')
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
 
-fn hidden(key: &str, connections: bool) -> bool {
-    let key = key.to_lowercase();
-    let bare = key.trim_matches(['"', '\'']);
-    let sounds = SECRET_WORDS.iter().any(|w| bare.contains(w));
-    sounds || (connections && !HARMLESS.contains(&bare))
-}
-
-fn value(token: &str, hide: bool) -> String {
-    let inner = token.trim_matches(['"', '\'']);
-    let harmless = !hide
-        || matches!(inner, "true" | "false")
-        || REFERENCES.iter().any(|r| inner.starts_with(r))
-        || token
-            .chars()
-            .all(|c| !is_bare(c) && !matches!(c, '"' | '\''));
-    if harmless {
-        harmless_bytes(token)
-    } else {
-        stars(token)
+    #[rstest]
+    #[case(
+        "[connections.x]\ntoken = \"env:A\"\n",
+        "[connections.x]\ntoken = \"env:A\"\n"
+    )]
+    #[case(
+        "[connections.x]\nurl = \"http://a\"\n",
+        "[connections.x]\nurl = **********\n"
+    )]
+    #[case("[connections.x]\ntls = true\n", "[connections.x]\ntls = true\n")]
+    #[case(
+        "[connections.x]\nlist = [\n  [SESAME]\n]\n",
+        "[connections.x]\nlist = *\n  ********\n*\n"
+    )]
+    #[case("[conections.x]\nurl = 1\n", "[conections.x]\nurl = *\n")]
+    #[case("[metrics.x]\nquery = 'up'\n", "[metrics.x]\nquery = 'up'\n")]
+    #[case(
+        "[metrics.x]\nquery = '''\na\n'''\nb = 1\n",
+        "[metrics.x]\nquery = '''\na\n'''\nb = 1\n"
+    )]
+    #[case("api_token = 'ö'\n", "api_token = ****\n")]
+    #[case("a = \"\u{1b}\u{202e}\"\n", "a = \"????\"\n")]
+    fn lines(#[case] text: &str, #[case] expected: &str) {
+        let masked = masked(text);
+        assert_eq!(masked, expected);
+        assert_eq!(masked.len(), text.len());
     }
-}
-
-fn is_bare(c: char) -> bool {
-    !c.is_whitespace() && !matches!(c, '=' | ',' | '{' | '}' | '[' | ']' | '"' | '\'' | '#')
-}
-
-/// A quoted text at the start of `rest`, and the closing quote to wait for where the line ends before it.
-fn quoted(rest: &str) -> (&str, Option<&'static str>) {
-    for (quote, escapes) in [("\"\"\"", true), ("'''", false), ("\"", true), ("'", false)] {
-        let Some(body) = rest.strip_prefix(quote) else {
-            continue;
-        };
-        let long = quote.len() == 3;
-        return match end_of(body, quote, escapes) {
-            Some(end) => (rest.get(..quote.len() + end).unwrap_or(rest), None),
-            None => (rest, long.then_some(quote)),
-        };
-    }
-    (rest, None)
-}
-
-fn end_of(body: &str, quote: &str, escapes: bool) -> Option<usize> {
-    let mut skip = false;
-    for (at, c) in body.char_indices() {
-        if skip {
-            skip = false;
-        } else if escapes && c == '\\' {
-            skip = true;
-        } else if body.get(at..).is_some_and(|r| r.starts_with(quote)) {
-            return Some(at + quote.len());
-        }
-    }
-    None
-}
-
-fn stars(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            if matches!(c, '\n' | '\r') {
-                c.to_string()
-            } else {
-                "*".repeat(c.len_utf8())
-            }
-        })
-        .collect()
-}
-
-fn harmless_bytes(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            if hostile(c) && !matches!(c, '\n' | '\r' | '\t') {
-                "?".repeat(c.len_utf8())
-            } else {
-                c.to_string()
-            }
-        })
-        .collect()
 }

@@ -1,9 +1,14 @@
 //! Findings as people read them in a terminal: the sentence, the line it speaks of, what to do.
 
+use std::fmt::Write as _;
+
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 use super::mask::masked;
 use crate::domain::diag::{Diag, Severity};
+
+/// Most findings drawn; a file with more is not a slip of the fingers.
+const MOST: usize = 100;
 
 /// All findings, each with an excerpt of `source`. What may be a secret is masked in the excerpt.
 #[must_use]
@@ -15,11 +20,14 @@ pub fn render(diags: &[Diag], source: &str, colour: bool) -> String {
         Renderer::plain()
     };
     let mut out = String::new();
-    for diag in diags {
+    for diag in diags.iter().take(MOST) {
         out.push_str(&one(diag, &source, &renderer));
         out.push_str("\n\n");
     }
     out.truncate(out.trim_end().len());
+    if diags.len() > MOST {
+        let _ = write!(out, "\n\nand {} more", diags.len() - MOST);
+    }
     out
 }
 
@@ -33,17 +41,15 @@ fn one(diag: &Diag, source: &str, renderer: &Renderer) -> String {
     } else {
         format!("{}: {}", diag.key, diag.message)
     };
-    let mut group = match diag.span.and_then(|span| within(span, source)) {
-        Some(span) => level.primary_title(&title).element(
-            Snippet::source(source)
-                .path(&diag.file)
-                .annotation(AnnotationKind::Primary.span(span)),
-        ),
-        None => {
-            let title = format!("{}: {title}", diag.file);
-            return plain(level, &title, diag.help.as_deref(), renderer);
-        }
+    let Some((line, span)) = diag.span.and_then(|span| excerpt(span, source)) else {
+        let title = format!("{}: {title}", diag.file);
+        return plain(level, &title, diag.help.as_deref(), renderer);
     };
+    let snippet = Snippet::source(line)
+        .line_start(usize::try_from(diag.line).unwrap_or(1))
+        .path(&diag.file)
+        .annotation(AnnotationKind::Primary.span(span));
+    let mut group = level.primary_title(&title).element(snippet);
     if let Some(help) = &diag.help {
         group = group.element(Level::HELP.message(help));
     }
@@ -58,12 +64,13 @@ fn plain(level: Level<'_>, title: &str, help: Option<&str>, renderer: &Renderer)
     renderer.render(&[group])
 }
 
-/// The span, cut to one line and to characters: an excerpt of a whole table helps nobody.
-fn within((start, end): (usize, usize), source: &str) -> Option<std::ops::Range<usize>> {
-    let rest = source.get(start..)?;
-    let line = rest.find('\n').map_or(source.len(), |n| start + n);
-    let end = end.min(line).max(start);
-    source.is_char_boundary(end).then_some(start..end)
+/// The line that a span begins on, and the part of it that the span covers: an excerpt of a whole table helps nobody.
+fn excerpt((start, end): (usize, usize), source: &str) -> Option<(&str, std::ops::Range<usize>)> {
+    let from = source.get(..start)?.rfind('\n').map_or(0, |n| n + 1);
+    let line = source.get(from..)?.split('\n').next()?;
+    let end = end.saturating_sub(from).clamp(start - from, line.len());
+    line.is_char_boundary(end)
+        .then_some((line, start - from..end))
 }
 
 /// A parser's message as a sentence of ours: one line, no trailing stop.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Check;
 use crate::config::connectors::{ConnectorInfo, SettingInfo, SettingKind};
-use crate::config::place::join;
+use crate::config::place::{join, shown};
 use crate::config::raw;
 use crate::config::suggest;
 use crate::domain::policy::{Connection, Setting};
@@ -63,15 +63,16 @@ impl Check<'_> {
         if let Some(info) = self.known.get(id) {
             return Some(info);
         }
+        let here = join(path, "connector");
         let ids = self.known.ids();
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-        self.expect(
-            &join(path, "connector"),
-            "connector",
-            id,
-            &ids,
-            "no connector is installed",
-        );
+        let none = "no connector is installed";
+        if self.expect(&here, "connector", id, &ids, none) {
+            // It is there, but what it takes is not known: nothing of this connection could be checked.
+            let help = format!("`cockpit connector show {}` says what is wrong", shown(id));
+            let why = format!("the file of connector \"{}\" cannot be used", shown(id));
+            self.found.error(&here, why, Some(help));
+        }
         None
     }
 
@@ -93,7 +94,7 @@ impl Check<'_> {
             if raw.settings.contains_key(&setting.name) || self.found.spoiled(&here) {
                 continue;
             }
-            // The embedded world knows no secrets, and what has a default elsewhere must not leave it.
+            // What has a default address elsewhere must not leave the embedded world.
             let demo_url = self.demo
                 && setting.kind == SettingKind::Url
                 && (setting.required || setting.default.is_some());
@@ -147,6 +148,15 @@ impl Check<'_> {
             }
         };
         self.demo_setting(path, info, &read);
+        if matches!(&read, Setting::Text(text) if info.kind != SettingKind::Url && is_reference(text))
+        {
+            let why = format!(
+                "`{}` is no secret: the text is taken as it stands and not looked up",
+                info.name
+            );
+            self.found
+                .warn(path, why, Some("write the value itself".into()));
+        }
         Some(read)
     }
 
@@ -154,7 +164,7 @@ impl Check<'_> {
     fn demo_setting(&mut self, path: &str, info: &SettingInfo, value: &Setting) {
         let inside = matches!(value, Setting::Text(text) if demo_name(text));
         let why = match (self.demo, value) {
-            (true, Setting::Secret(_)) => "a [demo] file resolves no secret; leave it out",
+            // A reference may stand here, as in the file it will become; it is never looked up.
             (true, _) if info.kind == SettingKind::Url && !inside => {
                 "a [demo] file reaches only the embedded world: write \"demo:NAME\""
             }
@@ -231,15 +241,18 @@ fn kind_word(kind: SettingKind) -> &'static str {
     }
 }
 
+/// Whether the text has the form of a reference to a secret.
+fn is_reference(text: &str) -> bool {
+    let kinds = ["env:", "file:", "keyring:", "command:"];
+    kinds.iter().any(|kind| text.starts_with(kind))
+}
+
 /// An address; a private one may itself be a reference to a secret.
 fn url(text: &str) -> Result<Setting, String> {
     if demo_name(text) {
         return Ok(Setting::Text(text.to_owned()));
     }
-    if ["env:", "file:", "keyring:", "command:"]
-        .iter()
-        .any(|p| text.starts_with(p))
-    {
+    if is_reference(text) {
         return SecretRef::try_from(text.to_owned()).map(Setting::Secret);
     }
     let url = url::Url::parse(text).map_err(|e| format!("this is no address: {e}"))?;

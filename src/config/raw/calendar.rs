@@ -79,21 +79,32 @@ macro_rules! rule {
     };
 }
 
-/// The keys that say when a rule applies.
+/// The keys that say when a rule applies; their meaning stands at the rule.
 #[derive(Clone, Copy, Debug)]
-#[allow(missing_docs)]
 pub struct Times<'a> {
+    /// One-off or first start.
     pub start: Option<When>,
+    /// First moment after it.
     pub end: Option<When>,
+    /// Days on which a weekly rule starts.
     pub days: Option<&'a [Day]>,
+    /// A weekly rule's start.
     pub from: Option<ClockTime>,
+    /// A weekly rule's end.
     pub to: Option<ClockTime>,
+    /// A weekly rule's first day.
     pub since: Option<When>,
+    /// A weekly rule's last day.
     pub through: Option<When>,
+    /// Recurrence rules.
     pub rrule: Option<&'a Texts>,
+    /// Starts that do not occur.
     pub exdate: &'a [When],
+    /// Further starts.
     pub rdate: &'a [When],
+    /// Cron pattern.
     pub cron: Option<&'a str>,
+    /// Elapsed length of each occurrence.
     pub duration: Option<Length>,
 }
 

@@ -86,9 +86,9 @@ impl std::fmt::Display for Length {
         match s {
             0 => f.write_str("0s"),
             // A day reads "24h" up to three days: that is how people speak of watches.
-            _ if s % 86_400 == 0 && s > 3 * 86_400 => write!(f, "{}d", s / 86_400),
-            _ if s % 3_600 == 0 => write!(f, "{}h", s / 3_600),
-            _ if s % 60 == 0 => write!(f, "{}m", s / 60),
+            _ if s.is_multiple_of(86_400) && s > 3 * 86_400 => write!(f, "{}d", s / 86_400),
+            _ if s.is_multiple_of(3_600) => write!(f, "{}h", s / 3_600),
+            _ if s.is_multiple_of(60) => write!(f, "{}m", s / 60),
             _ => write!(f, "{s}s"),
         }
     }

@@ -36,7 +36,7 @@ pub struct Service {
     /// Page for the one who is woken.
     pub runbook: Option<Page>,
     /// Pages to look at.
-    pub dashboards: Vec<Page>,
+    pub dashboards: Option<Vec<Page>>,
     /// Path globs whose change is a point of no return.
     pub irreversible: Option<Vec<String>>,
     /// Gates; those of [defaults] where left out.
@@ -69,7 +69,13 @@ pub struct Defaults {
     pub builds: Option<String>,
     /// Connection of the image registry.
     pub registry: Option<String>,
-    /// Arguments for the connectors.
+    /// Image name; `{service}` is the service's name.
+    pub image: Option<String>,
+    /// Page for the one who is woken; `{service}` is the service's name.
+    pub runbook: Option<Page>,
+    /// Pages to look at; `{service}` is the service's name.
+    pub dashboards: Vec<Page>,
+    /// Arguments for the connectors; `{service}` is the service's name.
     pub target: BTreeMap<String, Target>,
     /// Objective by metric, with its unit.
     pub slo: BTreeMap<String, Amount>,
@@ -91,6 +97,9 @@ impl Default for Defaults {
             commits: None,
             builds: None,
             registry: None,
+            image: None,
+            runbook: None,
+            dashboards: Vec::new(),
             target: BTreeMap::new(),
             slo: BTreeMap::new(),
             irreversible: Vec::new(),

@@ -145,6 +145,40 @@ fn every_default_stands_in_the_starter_or_is_named_here_with_its_reason() {
     assert_eq!(missing, Vec::<&String>::new());
 }
 
+#[test]
+fn the_shipped_file_flies_the_demo_without_a_complaint() {
+    let text = std::fs::read_to_string(root("cockpit.toml")).unwrap();
+    assert!(text.lines().count() <= 320);
+    let (policy, warnings) =
+        load(&text, "cockpit.toml", &connectors()).unwrap_or_else(|d| panic!("{d:#?}"));
+    assert_eq!(warnings, vec![]);
+    assert!(policy.demo.is_some());
+    assert_eq!(policy.services.len(), 20);
+    let checkout = policy.service("checkout").unwrap();
+    let gates: Vec<&str> = checkout.gates.iter().map(|g| g.id.as_str()).collect();
+    assert_eq!(gates, ["20%", "40%"]);
+    let triggers: Vec<&str> = checkout.triggers.iter().map(|t| t.id.as_str()).collect();
+    assert_eq!(
+        triggers,
+        [
+            "error_rate>2x baseline",
+            "error_rate>5x baseline",
+            "slow>5x baseline",
+            "p95>slo"
+        ]
+    );
+    assert_eq!(
+        checkout.args("staging").get("app").map(String::as_str),
+        Some("checkout-staging")
+    );
+    assert_eq!(checkout.image.as_deref(), Some("shop/checkout"));
+    assert_eq!(
+        checkout.runbook.as_deref(),
+        Some("https://wiki.acme.example/runbooks/checkout")
+    );
+    assert_eq!(checkout.slo.get("error_rate"), Some(&0.01));
+}
+
 /// The blocks of a language in a Markdown text.
 fn blocks(markdown: &str, fence: &str) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();

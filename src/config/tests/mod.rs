@@ -3,6 +3,8 @@
 mod diff;
 mod documents;
 mod errors;
+mod errors_more;
+mod hostile;
 mod load;
 mod trust;
 
@@ -73,7 +75,7 @@ pub fn connectors() -> Vec<ConnectorInfo> {
         info(
             "pagerduty",
             "http",
-            vec![url(), token()],
+            vec![url(), token(), setting("from", SettingKind::Text)],
             &["oncall", "incident"],
             &[Verb::Ack],
         ),
@@ -83,6 +85,20 @@ pub fn connectors() -> Vec<ConnectorInfo> {
             vec![url(), token()],
             &["reaction"],
             &[Verb::PostMessage],
+        ),
+        info(
+            "alertmanager",
+            "http",
+            vec![url()],
+            &["alert"],
+            &[Verb::Silence],
+        ),
+        info(
+            "calendar",
+            "calendar",
+            vec![optional(url())],
+            &["event"],
+            &[],
         ),
         info("ical", "calendar", vec![url()], &["event"], &[]),
         info(
