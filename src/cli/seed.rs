@@ -86,7 +86,9 @@ fn times(value: &mut Value, zero: crate::domain::time::Instant) {
             for (key, inner) in object {
                 let offset = TIMES
                     .contains(&key.as_str())
-                    .then(|| serde_json::from_value::<crate::demo::scenario::Offset>(inner.clone()).ok())
+                    .then(|| {
+                        serde_json::from_value::<crate::demo::scenario::Offset>(inner.clone()).ok()
+                    })
                     .flatten();
                 match offset {
                     Some(offset) => *inner = Value::String((zero + offset.0).to_rfc3339()),

@@ -242,6 +242,8 @@ struct ShopFile {
     commit: Vec<Commit>,
     #[serde(default)]
     event: Vec<CalendarEvent>,
+    #[serde(default)]
+    journal: Vec<Seeded>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -352,6 +354,7 @@ impl Scenario {
             ));
         }
         story.act.sort_by_key(|act| act.at);
+        story.journal.extend(shop.journal);
         story.journal.sort_by_key(|entry| entry.at);
         let scenario = Self {
             id: story.id,
