@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::place::shown;
 use crate::domain::policy::Policy;
+use crate::domain::time::duration_words;
 
 /// Longest value repeated in a line, in characters.
 const LONGEST: usize = 48;
@@ -101,8 +102,16 @@ impl Walk<'_> {
             }
             (Value::Object(a), Value::Object(b)) => {
                 for key in keys(a, b) {
+                    // How a setting is kept is nobody's business: `url`, not `settings url text`.
+                    let kept = ["text", "number", "flag", "list", "secret"];
+                    let wrapped = section == "connections" && a.len() == 1 && b.len() == 1;
+                    let inner = if wrapped && kept.contains(&key) {
+                        what.to_owned()
+                    } else {
+                        format!("{what} {key}")
+                    };
                     self.values(
-                        &format!("{what} {key}"),
+                        &inner,
                         section,
                         a.get(key).unwrap_or(&Value::Null),
                         b.get(key).unwrap_or(&Value::Null),
@@ -139,7 +148,7 @@ impl Walk<'_> {
                     let tail = self.tail(section, key);
                     let before = std::mem::replace(&mut self.stays, tail);
                     self.values(
-                        &format!("{title} {}", singular_field(key)),
+                        &format!("{title}{}", singular_field(key)),
                         section,
                         a.get(key).unwrap_or(&Value::Null),
                         b.get(key).unwrap_or(&Value::Null),
@@ -165,12 +174,15 @@ impl Walk<'_> {
     }
 }
 
-fn singular_field(key: &str) -> &str {
+fn singular_field(key: &str) -> String {
     match key {
-        "gates" => "gate",
-        "triggers" => "trigger",
-        other => other,
+        "gates" => " gate",
+        "triggers" => " trigger",
+        // The connection's settings stand beside its connector in the file.
+        "settings" => "",
+        _ => return format!(" {key}"),
     }
+    .to_owned()
 }
 
 fn name_of(value: &Value) -> Option<&str> {
@@ -196,11 +208,34 @@ fn order(list: &[Value]) -> Vec<&str> {
     list.iter().filter_map(name_of).collect()
 }
 
+/// Whether a field counts seconds.
+fn is_length(what: &str) -> bool {
+    const FIELDS: [&str; 9] = [
+        "every",
+        "window",
+        "hold_for",
+        "shelf_life",
+        "ack_within",
+        "turn",
+        "length",
+        "manual_shelf_life",
+        "watch_long",
+    ];
+    let field = what.rsplit(' ').next().unwrap_or(what);
+    FIELDS.contains(&field) || what.starts_with("limits ")
+}
+
 /// A value in a line: short, and of an address only its host (its path may be a secret).
 fn short(what: &str, value: &Value) -> String {
     let text = match value {
         Value::Null => return "nothing".into(),
         Value::String(text) => text.clone(),
+        Value::Number(n) => match n.as_i64() {
+            Some(seconds) if is_length(what) => {
+                return duration_words(chrono::Duration::try_seconds(seconds).unwrap_or_default());
+            }
+            _ => n.to_string(),
+        },
         other => other.to_string(),
     };
     if let Ok(url) = url::Url::parse(&text)

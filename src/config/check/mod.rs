@@ -244,9 +244,14 @@ impl Check<'_> {
             return true;
         }
         if !self.found.spoiled(path) {
-            let help = suggest::advice(name, known.iter().copied(), none);
-            self.found
-                .error(path, format!("no {what} \"{}\"", shown(name)), Some(help));
+            let message = format!("no {what} \"{}\"", shown(name));
+            let help = Some(suggest::advice(name, known.iter().copied(), none));
+            // Where the name is the key (`slo.NAME`), the key is shown, else the value.
+            if path.ends_with(&format!(".{name}")) {
+                self.found.error_at_key(path, message, help);
+            } else {
+                self.found.error(path, message, help);
+            }
         }
         false
     }

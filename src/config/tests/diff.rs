@@ -43,7 +43,7 @@ fn each_change_is_a_line_and_what_stays_in_force_says_so() {
             "http://prometheus.internal:9090",
             "http://other:9090/secret",
             format!(
-                "connection \"prom\" settings url text: http://prometheus.internal:9090 → http://other:9090{STAYS}"
+                "connection \"prom\" url: http://prometheus.internal:9090 → http://other:9090{STAYS}"
             ),
         ),
         (
@@ -62,6 +62,16 @@ fn each_change_is_a_line_and_what_stays_in_force_says_so() {
             format!(
                 "service \"checkout\" target production application: shop-checkout-prod → bank{STAYS}"
             ),
+        ),
+        (
+            "presence = \"20m\"",
+            "presence = \"1h\"",
+            "limits presence: 20 m → 1 h".to_owned(),
+        ),
+        (
+            "env:ARGO_TOKEN",
+            "env:OTHER",
+            format!("connection \"argo\" token: env:ARGO_TOKEN → env:OTHER{STAYS}"),
         ),
         (
             "driver = \"ana\"",

@@ -269,7 +269,7 @@ pub fn error(snippet: &str) -> (u32, u32, String, String) {
 #[case(
     "slo = { error_rte = \"1%\" }",
     1,
-    21,
+    9,
     "service[0].slo.error_rte",
     "did you mean \"error_rate\"?"
 )]
@@ -284,7 +284,7 @@ pub fn error(snippet: &str) -> (u32, u32, String, String) {
 #[case(
     "[service.target.prod]\na = 'b'",
     1,
-    1,
+    17,
     "service[0].target.prod",
     "did you mean \"production\"?"
 )]

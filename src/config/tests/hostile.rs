@@ -62,7 +62,7 @@ fn findings_are_drawn_with_their_line_and_advice() {
     let text = format!("{BASE}slo = {{ error_rte = \"1%\" }}\n");
     let diags = load(&text, "cockpit.toml", &connectors()).unwrap_err();
     let plain = render(&diags, &text, false);
-    assert!(plain.contains("cockpit.toml:18:21"), "{plain}");
+    assert!(plain.contains("cockpit.toml:18:9"), "{plain}");
     assert!(
         plain.contains("slo = { error_rte = \"1%\" }")
             && plain.contains("did you mean \"error_rate\"?"),
