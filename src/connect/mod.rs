@@ -8,6 +8,7 @@ pub mod context;
 pub mod driver;
 pub mod engine;
 #[cfg(test)]
+#[allow(dead_code)]
 pub(crate) mod fake;
 pub mod jq;
 pub mod pages;
