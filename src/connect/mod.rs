@@ -9,6 +9,7 @@ pub mod context;
 pub mod driver;
 pub mod engine;
 #[cfg(test)]
+#[allow(dead_code)]
 pub(crate) mod fake;
 pub mod git;
 pub mod ics;
@@ -22,6 +23,7 @@ pub mod registry;
 pub mod secrets;
 pub mod sse;
 pub mod template;
+pub mod testing;
 pub mod transport;
 mod untrusted;
 
