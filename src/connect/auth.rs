@@ -144,7 +144,7 @@ impl Keys {
     /// The kept token, or a new one from half a minute before the old one's end.
     async fn token(&self, scheme: &Scheme) -> Result<String, Fault> {
         let mut kept = self.token.lock().await;
-        let now = self.options.clock.now().world;
+        let now = self.options.clock.now().real;
         if let Some((token, until)) = kept.as_ref()
             && now < *until
         {

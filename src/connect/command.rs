@@ -23,6 +23,7 @@ use self::argv::Template;
 use crate::connect::context::DriverContext;
 use crate::connect::driver::{Driver, Preview, ReadSpan};
 use crate::connect::process::{Done, End, Job, More, beside, environment, locate, run};
+use crate::connect::records::clean_json;
 use crate::connect::transport::Redactor;
 use crate::domain::act::{Act, Outcome, Receipt, Verb};
 use crate::domain::diag::Diag;
@@ -355,7 +356,7 @@ impl Command {
 
     /// A JSON object as a receipt: `id` and `url` by name, everything else as fields; redacted and cleaned.
     fn receipt(&self, value: &Value) -> Option<Receipt> {
-        let cleaned = records::cleaned(self.redactor.redact_json(value));
+        let cleaned = clean_json(&self.redactor.redact_json(value), EXCERPT);
         let Value::Object(map) = cleaned else {
             return None;
         };

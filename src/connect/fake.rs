@@ -246,6 +246,7 @@ pub fn open_native(
         redactor: Arc::default(),
         clients: Arc::new(super::transport::Clients::new(demo)),
         endpoints: demo.then(Arc::default),
+        canned: None,
     };
     let context = super::context::DriverContext::new(&connection, &spec, &shared)?;
     Ok((connection, spec, context))

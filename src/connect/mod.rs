@@ -4,15 +4,19 @@
 
 pub mod auth;
 pub mod command;
+pub mod compile;
 pub mod context;
 pub mod driver;
+pub mod engine;
 #[cfg(test)]
 pub(crate) mod fake;
 pub mod git;
 pub mod jq;
+pub mod pages;
 pub mod place;
 pub mod process;
 pub mod prometheus;
+pub mod records;
 pub mod registry;
 pub mod secrets;
 pub mod sse;
@@ -71,6 +75,7 @@ impl Connections {
             redactor: Arc::default(),
             clients: Arc::new(Clients::new(options.endpoints.is_some())),
             endpoints: options.endpoints.map(Arc::new),
+            canned: None,
         };
         let mut drivers = BTreeMap::new();
         for (name, connection) in &policy.connections {
@@ -194,10 +199,11 @@ fn open_one(
 fn open_driver(
     connection: &Connection,
     spec: &ConnectorSpec,
-    _source: &Source,
+    source: &Source,
     context: &DriverContext,
 ) -> Result<Box<dyn Driver>, Vec<Diag>> {
     let opened: Result<Box<dyn Driver>, Diag> = match spec.driver {
+        DriverKind::Http => return engine::open(connection, spec, source, context),
         DriverKind::Prometheus => {
             return Ok(Box::new(prometheus::Prometheus::new(
                 connection, spec, context,
@@ -205,7 +211,7 @@ fn open_driver(
         }
         DriverKind::Git => return Ok(Box::new(git::Git::new(connection, context)?)),
         DriverKind::Command => return Ok(Box::new(command::Command::new(connection, context)?)),
-        DriverKind::Http | DriverKind::Calendar => Err(context.diag(
+        DriverKind::Calendar => Err(context.diag(
             connection,
             "connector",
             format!("this build has no driver for {}", spec.name),

@@ -31,7 +31,18 @@ pub enum Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {
     Plain(String),
-    Value { path: Vec<String>, slashes: bool },
+    Value { path: Vec<String>, filter: Filter },
+}
+
+/// What is done to a value on its way into the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Filter {
+    /// As its place wants it.
+    Usual,
+    /// In a path: slashes stay slashes.
+    Slashes,
+    /// In a JSON leaf: the value as JSON text, for vendors that want a document inside a string.
+    Json,
 }
 
 /// A parsed template.
@@ -168,7 +179,12 @@ impl Template {
     /// The one value of a bare `{{ x }}`.
     fn bare(&self) -> Option<&Vec<String>> {
         match self.pieces.as_slice() {
-            [Piece::Value { path, .. }] => Some(path),
+            [
+                Piece::Value {
+                    path,
+                    filter: Filter::Usual,
+                },
+            ] => Some(path),
             _ => None,
         }
     }
@@ -182,17 +198,42 @@ impl Template {
         for piece in &self.pieces {
             match piece {
                 Piece::Plain(text) => out.push_str(text),
-                Piece::Value { path, slashes } => {
-                    let text = plain(values.get(path), path)?;
+                Piece::Value { path, filter } => {
+                    let value = values.get(path);
+                    if *filter == Filter::Json {
+                        out.push_str(&value.unwrap_or(&Value::Null).to_string());
+                        continue;
+                    }
+                    let text = plain(value, path)?;
                     if self.place == Place::Path {
-                        out.push_str(&segment(&text, path, *slashes)?);
+                        out.push_str(&segment(&text, path, *filter == Filter::Slashes)?);
                     } else {
                         out.push_str(&text);
                     }
                 }
             }
         }
+        if self.place == Place::Path {
+            self.check_segments(&out, values)?;
+        }
         Ok(out)
+    }
+
+    /// No segment of a rendered path is empty or a dot; one slash at the template's own end is fine.
+    fn check_segments(&self, path: &str, values: &Values) -> Result<(), String> {
+        let inner = path.strip_prefix('/').unwrap_or(path);
+        let inner = match inner.strip_suffix('/') {
+            Some(shorter) if self.text.ends_with('/') => shorter,
+            _ => inner,
+        };
+        if path.is_empty() || !inner.split('/').any(|s| matches!(s, "" | "." | "..")) {
+            return Ok(());
+        }
+        let empty = |p: &&Vec<String>| plain(values.get(p), p).is_ok_and(|t| t.is_empty());
+        Err(match self.paths().find(empty) {
+            Some(name) => format!("{} is empty and cannot stand in a path", name.join(".")),
+            None => "the path has an empty or a dot segment".into(),
+        })
     }
 
     /// A JSON leaf: a bare `{{ x }}` keeps x's type.
@@ -291,11 +332,17 @@ fn expression(text: &str, place: Place, names: &Names) -> Result<Piece, String> 
         Some((name, filter)) => (name.trim(), Some(filter.trim())),
         None => (text.trim(), None),
     };
-    let slashes = match filter {
-        None => false,
-        Some("path") if place == Place::Path => true,
+    let filter = match filter {
+        None => Filter::Usual,
+        Some("path") if place == Place::Path => Filter::Slashes,
+        Some("json") if place == Place::Leaf => Filter::Json,
         Some("path") => return Err("`| path` belongs into a path".into()),
-        Some(other) => return Err(format!("no such filter: {other}; there is `| path` alone")),
+        Some("json") => return Err("`| json` belongs into a JSON body".into()),
+        Some(other) => {
+            return Err(format!(
+                "no such filter: {other}; there are `| path` and `| json`"
+            ));
+        }
     };
     let path: Vec<String> = name.split('.').map(str::to_owned).collect();
     let plain = |s: &String| {
@@ -309,7 +356,7 @@ fn expression(text: &str, place: Place, names: &Names) -> Result<Piece, String> 
         ));
     }
     known(&path, place, names)?;
-    Ok(Piece::Value { path, slashes })
+    Ok(Piece::Value { path, filter })
 }
 
 /// Is the name known there, and may it stand there?
@@ -372,14 +419,9 @@ fn plain(value: Option<&Value>, path: &[String]) -> Result<String, String> {
 
 fn segment(text: &str, path: &[String], slashes: bool) -> Result<String, String> {
     let one = |part: &str| {
-        if matches!(part, "" | "." | "..") {
-            let what = if part.is_empty() {
-                "empty"
-            } else {
-                "a dot segment"
-            };
+        if matches!(part, "." | "..") {
             return Err(format!(
-                "{} is {what} and cannot stand in a path",
+                "{} is a dot segment and cannot stand in a path",
                 path.join(".")
             ));
         }
@@ -461,6 +503,39 @@ mod tests {
     fn mistakes_are_named(#[case] place: Place, #[case] text: &str, #[case] part: &str) {
         let error = Template::parse(text, place, &names()).unwrap_err();
         assert!(error.message.contains(part), "{}", error.message);
+    }
+
+    #[test]
+    fn an_empty_value_beside_other_text_is_fine_in_a_path() {
+        let t = |text: &str| {
+            Template::parse(text, Place::Path, &names())
+                .unwrap()
+                .render(&values())
+        };
+        assert_eq!(
+            t("/c/{{ item.none }}v{{ args.n }}...x"),
+            Ok("/c/v5...x".into())
+        );
+        assert_eq!(t("/c/{{ args.n }}/"), Ok("/c/5/".into()));
+        assert!(
+            t("/c/{{ item.none }}/")
+                .unwrap_err()
+                .contains("item.none is empty")
+        );
+        assert!(t("/c/{{ item.none | path }}/x").is_err());
+        assert!(t("/c/.{{ item.none }}").is_err());
+    }
+
+    #[test]
+    fn json_text_inside_a_string_is_whole() {
+        let leaf = Template::parse("{\"a\":{{ args.o | json }}}", Place::Leaf, &names()).unwrap();
+        let Value::String(text) = leaf.render_leaf(&values()).unwrap() else {
+            panic!("no text")
+        };
+        assert_eq!(
+            serde_json::from_str::<Value>(&text).unwrap(),
+            json!({"a": {"x": [1, "\"}"]}})
+        );
     }
 
     #[test]

@@ -65,6 +65,9 @@ impl Credentials for Anonymous {
     fn refused(&self) {}
 }
 
+/// Answers in place of a vendor, for a connector's test rows: no network is touched.
+pub type Canned = Arc<dyn Fn(&Request, &Url) -> Result<Reply, Failure> + Send + Sync>;
+
 /// How a connection's requests are made.
 #[derive(Clone)]
 pub struct Options {
@@ -92,6 +95,8 @@ pub struct Options {
     pub redactor: Arc<Redactor>,
     /// The clients shared by all connections.
     pub clients: Arc<Clients>,
+    /// Answers in place of the vendor.
+    pub canned: Option<Canned>,
 }
 
 impl Options {
@@ -111,6 +116,7 @@ impl Options {
             clock,
             redactor: Arc::default(),
             clients: Arc::default(),
+            canned: None,
         }
     }
 }
@@ -335,6 +341,20 @@ impl Transport {
         &self,
         request: &Request,
     ) -> Result<BoxStream<'static, Result<Bytes, Fault>>, Fault> {
+        self.stream_within(request, self.options.timeout, self.options.max_body)
+            .await
+    }
+
+    /// Like [`Self::stream`], with its own longest silence and its own limit in bytes.
+    ///
+    /// # Errors
+    /// A [`Fault`], redacted; a status outside 2xx is one.
+    pub async fn stream_within(
+        &self,
+        request: &Request,
+        idle: Duration,
+        limit: usize,
+    ) -> Result<BoxStream<'static, Result<Bytes, Fault>>, Fault> {
         let url = self.url(request).map_err(|f| f.fault)?;
         let opening = tokio::time::timeout(self.options.timeout, self.open(request, url, false));
         let response = match opening.await {
@@ -351,7 +371,6 @@ impl Transport {
         let cut = self.fault_cut(request);
         let large = self.fault_large(request);
         let state = Some((response.bytes_stream(), 0usize));
-        let (limit, idle) = (self.options.max_body, self.options.timeout);
         Ok(futures::stream::unfold(state, move |state| {
             let (silence, cut, large) = (silence.clone(), cut.clone(), large.clone());
             async move {
@@ -408,6 +427,9 @@ impl Transport {
 
     /// One request, one answer; the cache answers 304.
     async fn exchange(&self, request: &Request, url: Url) -> Result<Reply, Failure> {
+        if let Some(canned) = &self.options.canned {
+            return canned(request, &url);
+        }
         let conditional = self.options.conditional && request.method == Method::GET;
         let response = self.open(request, url.clone(), conditional).await?;
         if response.status().as_u16() == 304
@@ -472,7 +494,7 @@ impl Transport {
 
     /// Is the connection asleep, or our own limit reached?
     fn admit(&self, request: &Request) -> Result<(), Fault> {
-        let now = self.options.clock.now().world;
+        let now = self.options.clock.now().real;
         if let Some(at) = self.quiet.until(now) {
             return Err(self.fault_asleep(request, at));
         }
@@ -490,12 +512,18 @@ impl Transport {
         if status == 401 {
             self.options.credentials.refused();
         }
-        let now = self.options.clock.now().world;
+        let now = self.options.clock.now().real;
         match asked_quiet(status, response.headers(), &self.options.rate, now) {
             Some((at, refused)) => {
                 self.quiet.sleep_until(at);
                 if refused {
-                    Err(Failure::answered(self.fault_limited(request, status, at)))
+                    let fault = self.fault_limited(request, status, at);
+                    // An overloaded vendor may have begun what was asked of it; a limiter refuses before that.
+                    Err(if status == 503 {
+                        Failure::unclear(fault)
+                    } else {
+                        Failure::answered(fault)
+                    })
                 } else {
                     Ok(())
                 }

@@ -253,8 +253,8 @@ pub struct RequestSpec {
     pub method: Option<String>,
     /// Each `{{ }}` is one percent-encoded segment; `{{ x | path }}` keeps its slashes.
     pub path: String,
-    /// Empty values are left out.
-    pub query: BTreeMap<String, String>,
+    /// Empty values are left out; a list repeats its key.
+    pub query: BTreeMap<String, OneOrMany>,
     /// Empty values are left out.
     pub headers: BTreeMap<String, String>,
     /// Rendered leaf by leaf; a bare `{{ x }}` keeps x's type.
@@ -263,6 +263,27 @@ pub struct RequestSpec {
     pub form: Option<BTreeMap<String, String>>,
     /// Statuses outside 2xx that are answers too, such as 404 for "not there".
     pub statuses: Vec<u16>,
+}
+
+/// One value or several.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum OneOrMany {
+    /// One.
+    One(String),
+    /// Several.
+    Many(Vec<String>),
+}
+
+impl OneOrMany {
+    /// All of them.
+    #[must_use]
+    pub fn all(&self) -> &[String] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
+        }
+    }
 }
 
 /// One read.
@@ -385,7 +406,7 @@ pub struct StreamSpec {
     pub path: String,
     /// As in a request.
     #[serde(default)]
-    pub query: BTreeMap<String, String>,
+    pub query: BTreeMap<String, OneOrMany>,
     /// The content type asked for.
     #[serde(default = "event_stream")]
     pub accept: String,
@@ -401,7 +422,7 @@ fn event_stream() -> String {
 pub struct ArgSpec {
     /// What to give.
     pub help: Option<String>,
-    /// Taken where none is given; without one the argument is required.
+    /// Taken where none is given; without one the argument is required. `{{ args.NAME }}` takes another argument's value.
     pub default: Option<Value>,
 }
 
