@@ -74,7 +74,12 @@ async fn answer(terminal: &mut DefaultTerminal, marked: &mut usize) -> std::io::
                 Change::Redraw => changed = true,
                 Change::Nothing => {}
             }
-            next = futures::FutureExt::now_or_never(events.next()).flatten();
+            // Asked under this task's own waker: the stream keeps the first waker that it is shown.
+            next = tokio::select! {
+                biased;
+                event = events.next() => event,
+                () = std::future::ready(()) => None,
+            };
         }
         if changed {
             terminal.draw(|frame| page(frame, *marked))?;
