@@ -65,14 +65,14 @@ impl Command {
     /// passed on), `dir` (where it runs; from the folder of cockpit.toml on). Nothing is run here.
     ///
     /// # Errors
-    /// A time or placeholder that does not exist, no program at all; a [demo] file, which runs no program.
+    /// A time or placeholder that does not exist, no program at all; a demo file, which runs no program.
     pub fn new(connection: &Connection, context: &DriverContext) -> Result<Self, Vec<Diag>> {
         let refuse =
             |key: &str, what: &str| vec![context.diag(connection, key, format!("{key} {what}"))];
         if context.shared.endpoints.is_some() {
             return Err(refuse(
                 "connector",
-                "is command, but a [demo] file runs no program",
+                "is command, but a demo file runs no program",
             ));
         }
         let length = match context.settings.get("timeout") {
