@@ -72,6 +72,8 @@ pub struct Read {
     pub each: Option<Each>,
     /// Field → filter; empty: the items are the records.
     pub map: Vec<(String, Jq)>,
+    /// Why a page is not all of it.
+    pub partial: Option<Jq>,
     /// The stream of changes.
     pub stream: Option<Call>,
 }
@@ -414,6 +416,10 @@ impl Compiler<'_> {
             pages: read.paginate.as_ref().and_then(|p| self.pages(&keys, p)),
             each,
             map: self.filters(&join(&keys, &["map"]), &read.map),
+            partial: read
+                .partial
+                .as_ref()
+                .and_then(|code| self.jq(&join(&keys, &["partial"]), code)),
             stream,
         })
     }

@@ -21,6 +21,7 @@ pub mod registry;
 pub mod secrets;
 pub mod sse;
 pub mod template;
+pub mod testing;
 pub mod transport;
 mod untrusted;
 

@@ -43,6 +43,8 @@ enum Filter {
     Slashes,
     /// In a JSON leaf: the value as JSON text, for vendors that want a document inside a string.
     Json,
+    /// In a JSON leaf: a text of digits as a number.
+    Number,
 }
 
 /// A parsed template.
@@ -241,6 +243,19 @@ impl Template {
     /// # Errors
     /// Inside a longer text: a value that is no plain value.
     pub fn render_leaf(&self, values: &Values) -> Result<Value, String> {
+        if let [
+            Piece::Value {
+                path,
+                filter: Filter::Number,
+            },
+        ] = self.pieces.as_slice()
+        {
+            let text = plain(values.get(path), path)?;
+            return match serde_json::from_str::<Value>(&text) {
+                Ok(number @ Value::Number(_)) => Ok(number),
+                _ => Err(format!("{} is no number", path.join("."))),
+            };
+        }
         match self.bare() {
             Some(path) => Ok(values.get(path).cloned().unwrap_or_default()),
             None => self.render(values).map(Value::String),
@@ -336,11 +351,14 @@ fn expression(text: &str, place: Place, names: &Names) -> Result<Piece, String> 
         None => Filter::Usual,
         Some("path") if place == Place::Path => Filter::Slashes,
         Some("json") if place == Place::Leaf => Filter::Json,
+        Some("number") if place == Place::Leaf => Filter::Number,
         Some("path") => return Err("`| path` belongs into a path".into()),
-        Some("json") => return Err("`| json` belongs into a JSON body".into()),
+        Some("json" | "number") => {
+            return Err("`| json` and `| number` belong into a JSON body".into());
+        }
         Some(other) => {
             return Err(format!(
-                "no such filter: {other}; there are `| path` and `| json`"
+                "no such filter: {other}; there are `| path`, `| json` and `| number`"
             ));
         }
     };

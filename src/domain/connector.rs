@@ -313,6 +313,9 @@ pub struct ReadSpec {
     /// One jq per field. Without it the items themselves are the records.
     #[serde(default)]
     pub map: BTreeMap<String, String>,
+    /// jq over a page: why it is not all of it; null where it is.
+    #[serde(default)]
+    pub partial: Option<String>,
     /// A stream on which any event means "read again".
     #[serde(default)]
     pub stream: Option<StreamSpec>,

@@ -78,6 +78,12 @@ impl Engine {
                 .await
                 .map_err(|why| self.misshapen(transport, name, "items", &why, &body))?;
             let count = items.len();
+            if let Some(partial) = &read.partial {
+                let why = filter::one(partial, body.clone(), scope.clone())
+                    .await
+                    .map_err(|why| self.misshapen(transport, name, "partial", &why, &body))?;
+                got.partial = why.as_str().map(|w| clean(w, 200)).or(got.partial);
+            }
             got.items.extend(items);
             got.scope = scope;
             if got.items.len() >= ITEMS {
