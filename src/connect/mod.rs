@@ -9,7 +9,10 @@ pub mod context;
 pub mod driver;
 pub mod engine;
 #[cfg(test)]
+#[allow(dead_code)]
 pub(crate) mod fake;
+#[cfg(test)]
+pub(crate) mod fake_native;
 pub mod git;
 pub mod jq;
 pub mod pages;

@@ -153,12 +153,10 @@ fn connection(spec: &ConnectorSpec, test: &TestSpec) -> Result<Connection, Strin
     {
         return Err(format!("settings.{name} is not declared"));
     }
-    Ok(Connection {
-        name: "test".into(),
-        connector: spec.id.clone(),
-        settings,
-        every: None,
-    })
+    // Through serde, so that what a connection may carry besides takes its defaults.
+    let connection =
+        json!({ "name": "test", "connector": spec.id, "settings": settings, "every": null });
+    serde_json::from_value(connection).map_err(|e| e.to_string())
 }
 
 fn body_of(answer: &TestAnswer, dir: &Path) -> Result<Bytes, String> {

@@ -6,4 +6,9 @@
     clippy::panic
 )]
 
+mod contracts;
+#[allow(dead_code)]
+#[path = "../../src/connect/fake.rs"]
+mod fake;
 mod real;
+mod wire;

@@ -1,0 +1,282 @@
+//! The shipped connectors against the vendors' own API descriptions and examples, where these lie beside the package.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cockpit::connect::context::{DriverContext, Shared};
+use cockpit::connect::engine;
+use cockpit::connect::place::Source;
+use cockpit::connect::registry::{self, SHIPPED};
+use cockpit::connect::transport::{Canned, Reply, Request};
+use cockpit::domain::connector::{ConnectorSpec, RequestSpec};
+use cockpit::domain::observe::Call;
+use serde_json::{Value, json};
+
+use crate::wire::{Still, connection};
+
+/// The folder of API descriptions; `None` where there is none.
+fn contracts() -> Option<PathBuf> {
+    let beside = || {
+        let package = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+        ["../shared/contracts", "../../shared/contracts"]
+            .iter()
+            .map(|p| package.join(p))
+            .find(|p| p.is_dir())
+    };
+    std::env::var_os("COCKPIT_CONTRACTS")
+        .map(PathBuf::from)
+        .filter(|p| p.is_dir())
+        .or_else(beside)
+}
+
+fn json_file(path: &PathBuf) -> Option<Value> {
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+}
+
+fn shipped(id: &str) -> (ConnectorSpec, Source) {
+    let (_, text) = SHIPPED.iter().find(|(i, _)| *i == id).unwrap();
+    let source = Source {
+        file: format!("{id}.toml"),
+        text: (*text).to_owned(),
+    };
+    (registry::parse(&source).unwrap(), source)
+}
+
+/// Every request of a connector, with the name of what makes it.
+fn requests(spec: &ConnectorSpec) -> Vec<(String, RequestSpec)> {
+    let mut out = Vec::new();
+    if let Some(health) = &spec.health {
+        out.push(("health".to_owned(), health.request.clone()));
+    }
+    for (name, read) in &spec.read {
+        out.extend(read.request.clone().map(|r| (format!("read.{name}"), r)));
+        out.extend(
+            read.each
+                .clone()
+                .map(|e| (format!("read.{name}.each"), e.request)),
+        );
+    }
+    for (name, action) in &spec.action {
+        out.extend(
+            action
+                .request
+                .clone()
+                .map(|r| (format!("action.{name}"), r)),
+        );
+        out.extend(
+            action
+                .find
+                .clone()
+                .map(|f| (format!("action.{name}.find"), f.request)),
+        );
+        let steps = action.steps.iter();
+        out.extend(steps.map(|s| (format!("action.{name}.steps.{}", s.name), s.request.clone())));
+    }
+    out
+}
+
+/// Segments with `*` for whatever is filled in.
+fn shape(path: &str) -> Vec<String> {
+    let mut plain = String::new();
+    let mut depth = 0;
+    for c in path.chars() {
+        match c {
+            '{' if depth == 0 => {
+                plain.push('*');
+                depth = 1;
+            }
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            _ if depth == 0 => plain.push(c),
+            _ => {}
+        }
+    }
+    plain
+        .split('/')
+        .filter(|s| !s.is_empty())
+        .map(|s| {
+            if s.contains('*') {
+                "*".to_owned()
+            } else {
+                s.to_owned()
+            }
+        })
+        .collect()
+}
+
+/// Paths that the cut descriptions leave out, checked against the vendor's documentation instead.
+const LEFT_OUT: &[(&str, &str)] = &[
+    (
+        "argocd",
+        "/api/v1/applications/{{ item.metadata.name }}/resource",
+    ),
+    (
+        "argocd",
+        "/api/v1/applications/{{ args.app }}/resource/actions/v2",
+    ),
+    ("slack", "/api/auth.test"),
+    ("slack", "/api/conversations.history"),
+    (
+        "jenkins",
+        "/job/{{ settings.job | path }}/buildWithParameters",
+    ),
+];
+
+#[test]
+fn every_request_is_one_that_the_vendor_describes() {
+    let Some(dir) = contracts() else {
+        println!("not applicable: no API descriptions beside the package");
+        return;
+    };
+    let mut unknown = Vec::new();
+    for (id, _) in SHIPPED {
+        let Some(api) = json_file(&dir.join(id).join("openapi.json")) else {
+            println!("not applicable: no API description of {id}");
+            continue;
+        };
+        let (spec, _) = shipped(id);
+        for (name, request) in requests(&spec) {
+            let method = request.method.as_deref().unwrap_or("GET").to_lowercase();
+            let ours = shape(&request.path);
+            let known = api["paths"].as_object().unwrap().iter().any(|(path, ops)| {
+                let theirs = shape(path);
+                // A description may leave out the prefix that its servers have.
+                ours.ends_with(&theirs)
+                    && ours.len() - theirs.len() <= 2
+                    && ops.get(&method).is_some()
+            });
+            let left_out = LEFT_OUT.iter().any(|(i, p)| i == id && *p == request.path);
+            if left_out {
+                println!("{id}: {name}: left out of the description at hand");
+            } else if !known {
+                unknown.push(format!("{id}: {name}: {method} {}", request.path));
+            }
+        }
+    }
+    assert!(unknown.is_empty(), "not described:\n{}", unknown.join("\n"));
+}
+
+/// Reads an example through a connector; other requests than the first are answered 404.
+async fn map(
+    id: &str,
+    read: &str,
+    args: &[(&str, &str)],
+    body: Value,
+    second: Option<Value>,
+) -> Vec<Value> {
+    let (spec, source) = shipped(id);
+    let connection = connection(&spec, "https://vendor.example", &Default::default());
+    let first = std::sync::atomic::AtomicBool::new(true);
+    let canned: Canned = Arc::new(move |_: &Request, url: &url::Url| {
+        let is_first = first.swap(false, std::sync::atomic::Ordering::SeqCst);
+        let (status, body) = match (is_first, &second) {
+            (true, _) => (200, body.clone()),
+            (false, Some(second)) => (200, second.clone()),
+            (false, None) => (404, Value::Null),
+        };
+        Ok(Reply {
+            status,
+            headers: Default::default(),
+            body: Bytes::from(body.to_string()),
+            url: url.clone(),
+        })
+    });
+    let shared = Shared {
+        file: String::new(),
+        clock: Arc::new(Still),
+        redactor: Arc::default(),
+        clients: Arc::default(),
+        endpoints: None,
+        canned: Some(canned),
+    };
+    let context = DriverContext::new(&connection, &spec, &shared).unwrap();
+    let driver = engine::open(&connection, &spec, &source, &context).unwrap();
+    let call = Call {
+        connection: "c".into(),
+        read: read.into(),
+        args: args
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect(),
+        lookback: None,
+    };
+    let answer = driver
+        .read(&call, None)
+        .await
+        .unwrap_or_else(|f| panic!("{id} {read}: {f}"));
+    let records = serde_json::to_value(answer.records).unwrap();
+    records["items"].as_array().unwrap().clone()
+}
+
+#[tokio::test]
+async fn the_vendors_own_examples_are_understood() {
+    let Some(dir) = contracts() else {
+        println!("not applicable: no examples beside the package");
+        return;
+    };
+    let example = |id: &str, name: &str| {
+        let found = json_file(&dir.join(id).join("examples").join(name));
+        if found.is_none() {
+            println!("not applicable: no example {id}/{name}");
+        }
+        found
+    };
+    for name in ["application-healthy", "application-degraded"] {
+        if let Some(mut app) = example("argocd", &format!("{name}.application.json")) {
+            // The examples are tests of the vendor's health rules; some have no name.
+            app["metadata"]["name"] = json!("checkout");
+            let got = map(
+                "argocd",
+                "deployments",
+                &[],
+                json!({ "items": [app.clone()] }),
+                None,
+            )
+            .await;
+            assert_eq!(got[0]["service"], app["metadata"]["name"], "{name}");
+            let state = if name.ends_with("healthy") {
+                "succeeded"
+            } else {
+                "failed"
+            };
+            assert_eq!(got[0]["state"], state, "{name}: {}", got[0]);
+        }
+    }
+    let list = example("github", "repos_list-deployments.response_200.default.json");
+    let statuses = example(
+        "github",
+        "repos_list-deployment-statuses.response_200.default.json",
+    );
+    if let (Some(list), Some(statuses)) = (list, statuses) {
+        let got = map("github", "deployments", &[], list, Some(statuses)).await;
+        assert_eq!(
+            (&got[0]["id"], &got[0]["state"]),
+            (&json!("1"), &json!("succeeded"))
+        );
+    }
+    if let Some(runs) = example(
+        "github",
+        "actions_list-workflow-runs-for-repo.response_200.default.json",
+    ) {
+        let got = map("github", "builds", &[], runs.clone(), None).await;
+        assert_eq!(got.len(), runs["workflow_runs"].as_array().unwrap().len());
+        assert_ne!(got[0]["state"], "unknown");
+    }
+    if let Some(compare) = example(
+        "github",
+        "repos_compare-commits-with-basehead.response_200.default.json",
+    ) {
+        let args = [("from", "a"), ("to", "b")];
+        let got = map("github", "commits", &args, compare.clone(), None).await;
+        assert_eq!(got[0]["id"], compare["commits"][0]["sha"]);
+        assert!(!got[0]["paths"].as_array().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn shapes_ignore_what_is_filled_in() {
+    assert_eq!(shape("/a/{{ settings.x | path }}/b"), shape("/a/{y}/b"));
+    assert_eq!(shape("/c/{{ a }}...{{ b }}"), ["c", "*"]);
+    assert_ne!(shape("/a/b"), shape("/a/c"));
+}
