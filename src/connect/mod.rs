@@ -51,7 +51,7 @@ use crate::domain::time::Clock;
 
 /// How a policy's connections are opened.
 pub struct ConnectOptions {
-    /// `Some`: a [demo] file. Nothing but these ports of this machine is reached, and no secret is looked up.
+    /// `Some`: a `[demo]` file. Nothing but these ports of this machine is reached, and no secret is looked up.
     pub endpoints: Option<BTreeMap<String, SocketAddr>>,
     /// The user's own connector files.
     pub connector_dir: Option<PathBuf>,
