@@ -1,7 +1,7 @@
 //! Every shipped connector over real sockets: what a vendor may do wrong, and how often an act reaches it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Duration, Utc};
 use cockpit::connect::context::{DriverContext, Shared};
@@ -125,27 +125,34 @@ fn call(row: &TestSpec) -> Call {
     }
 }
 
-/// Reads everything that every connector offers from a vendor that always answers so.
-async fn faults(says: Says) -> Vec<(String, Result<usize, Fault>)> {
-    let mut out = Vec::new();
+/// Reads everything that every connector offers from a vendor that gives these answers one after the other; one list per answer.
+async fn faults_of(list: &[Says]) -> Vec<Vec<(String, Result<usize, Fault>)>> {
+    let mut out = vec![Vec::new(); list.len()];
+    let mut reads = 0;
     for (spec, source) in shipped() {
         for row in rows(&spec, false) {
-            let fake = Fake::always(says.clone()).await;
+            let now = Arc::new(Mutex::new(list[0].clone()));
+            let says = now.clone();
+            let fake = Fake::start(move |_| says.lock().unwrap().clone()).await;
             let driver = open(&spec, &source, &fake.url(), &row.settings);
-            let got = driver.read(&call(&row), None).await;
-            if let Err(fault) = &got {
-                assert!(!fault.to_string().contains(TOKEN), "{fault}");
-                assert!(
-                    fault.what.starts_with(&format!("{} (c):", spec.name)),
-                    "{fault}"
-                );
-                assert!(!fault.what.contains('\u{1b}'), "{fault:?}");
+            reads += 1;
+            for (i, says) in list.iter().enumerate() {
+                *now.lock().unwrap() = says.clone();
+                let got = driver.read(&call(&row), None).await;
+                if let Err(fault) = &got {
+                    assert!(!fault.to_string().contains(TOKEN), "{fault}");
+                    assert!(
+                        fault.what.starts_with(&format!("{} (c):", spec.name)),
+                        "{fault}"
+                    );
+                    assert!(!fault.what.contains('\u{1b}'), "{fault:?}");
+                }
+                let name = format!("{}.{}", spec.id, row.read.clone().unwrap());
+                out[i].push((name, got.map(|a| a.records.len())));
             }
-            let name = format!("{}.{}", spec.id, row.read.unwrap());
-            out.push((name, got.map(|a| a.records.len())));
         }
     }
-    assert!(out.len() >= 8, "every connector reads something");
+    assert!(reads >= 8, "every connector reads something");
     out
 }
 
@@ -159,32 +166,42 @@ fn all_are(got: &[(String, Result<usize, Fault>)], kind: FaultKind) {
 #[tokio::test]
 async fn refusals_are_told_apart() {
     let body = "{\"message\":\"no \\u001b[2Jway, tok-4711-hush\"}";
-    for (status, kind) in [
-        (401, FaultKind::Unauthorized),
-        (403, FaultKind::Unauthorized),
-        (429, FaultKind::RateLimited),
-        (500, FaultKind::Server),
-    ] {
-        all_are(&faults(Says::status(status, body)).await, kind);
-    }
-    for (name, outcome) in faults(Says::status(404, body)).await {
+    // The last one puts the connection to sleep.
+    let statuses = [404, 401, 403, 500, 429];
+    let got = faults_of(&statuses.map(|s| Says::status(s, body))).await;
+    all_are(&got[1], FaultKind::Unauthorized);
+    all_are(&got[2], FaultKind::Unauthorized);
+    all_are(&got[3], FaultKind::Server);
+    all_are(&got[4], FaultKind::RateLimited);
+    for (name, outcome) in &got[0] {
         match outcome {
             // A registry's 404 is the answer: not there.
-            Ok(count) => assert_eq!((name.as_str(), count), ("oci.artifact", 1)),
+            Ok(count) => assert_eq!((name.as_str(), *count), ("oci.artifact", 1)),
             Err(fault) => assert_eq!(fault.kind, FaultKind::NotFound, "{name}"),
         }
     }
 }
 
 #[tokio::test]
-async fn slow_and_broken_answers_are_faults() {
-    all_are(&faults(Says::Silence).await, FaultKind::Timeout);
-    all_are(&faults(Says::Close).await, FaultKind::Unreachable);
+async fn slow_broken_and_huge_answers_are_faults() {
+    let huge = Says::status(200, vec![b' '; 40_000]);
+    let got = faults_of(&[Says::Silence, Says::Close, huge]).await;
+    all_are(&got[0], FaultKind::Timeout);
+    all_are(&got[1], FaultKind::Unreachable);
+    for (name, outcome) in &got[2] {
+        if name != "oci.artifact" {
+            assert_eq!(
+                outcome.as_ref().expect_err(name).kind,
+                FaultKind::TooLarge,
+                "{name}"
+            );
+        }
+    }
 }
 
 #[tokio::test]
 async fn answers_of_another_shape_are_never_an_empty_list() {
-    for body in [
+    let bodies = [
         "\"text\"",
         "42",
         "{}",
@@ -194,8 +211,10 @@ async fn answers_of_another_shape_are_never_an_empty_list() {
         "{\"items\":{\"a\":1}}",
         "<html>login</html>",
         "{\"a\":",
-    ] {
-        for (name, outcome) in faults(Says::status(200, body)).await {
+    ];
+    let got = faults_of(&bodies.map(|b| Says::status(200, b))).await;
+    for (body, list) in bodies.iter().zip(got) {
+        for (name, outcome) in list {
             if name == "oci.artifact" {
                 continue; // HEAD: there is no body
             }
@@ -203,19 +222,6 @@ async fn answers_of_another_shape_are_never_an_empty_list() {
             assert!(
                 matches!(fault.kind, FaultKind::BadShape | FaultKind::Refused),
                 "{name} {body:?}: {fault}"
-            );
-        }
-    }
-}
-
-#[tokio::test]
-async fn huge_answers_are_cut_short() {
-    for (name, outcome) in faults(Says::status(200, vec![b' '; 40_000])).await {
-        if name != "oci.artifact" {
-            assert_eq!(
-                outcome.expect_err(&name).kind,
-                FaultKind::TooLarge,
-                "{name}"
             );
         }
     }
@@ -255,12 +261,15 @@ fn act(spec: &ConnectorSpec, row: &TestSpec) -> Act {
     }
 }
 
-/// Answers the earlier calls as the row says, and what acts as `says`.
-fn vendor(row: &TestSpec, says: Says) -> impl Fn(&Seen) -> Says + Send + Sync + 'static {
+/// Answers the earlier calls as the row says, and what acts as `says` holds.
+fn vendor(
+    row: &TestSpec,
+    says: Arc<Mutex<Says>>,
+) -> impl Fn(&Seen) -> Says + Send + Sync + 'static {
     let earlier = row.answers.clone();
     move |seen| {
         if seen.method != "GET" {
-            return says.clone();
+            return says.lock().unwrap().clone();
         }
         let path = seen.path.split('?').next().unwrap();
         let found = earlier
@@ -290,14 +299,18 @@ async fn an_act_is_sent_exactly_once_whatever_happens() {
     for (spec, source) in shipped() {
         for row in rows(&spec, true) {
             let idempotent = spec.action[row.action.as_ref().unwrap()].idempotent;
+            let now = Arc::new(Mutex::new(Says::Close));
+            let fake = Fake::start(vendor(&row, now.clone())).await;
+            let driver = open(&spec, &source, &fake.url(), &row.settings);
+            let mut before = 0;
             for (says, fits) in &cases {
-                let fake = Fake::start(vendor(&row, says.clone())).await;
-                let driver = open(&spec, &source, &fake.url(), &row.settings);
+                *now.lock().unwrap() = says.clone();
                 let outcome = driver.act(&act(&spec, &row)).await;
                 let name = format!("{} {} {says:?}", spec.id, row.action.clone().unwrap());
                 assert!(fits(&outcome), "{name}: {outcome:?}");
                 assert!(!format!("{outcome:?}").contains(TOKEN), "{name}");
-                let sent = fake.seen().iter().filter(|s| s.method != "GET").count();
+                let all = fake.seen().iter().filter(|s| s.method != "GET").count();
+                let sent = all - std::mem::replace(&mut before, all);
                 assert!(
                     sent == 1 || idempotent && sent > 1,
                     "{name}: sent {sent} times"
