@@ -23,6 +23,7 @@ use self::argv::Template;
 use crate::connect::context::DriverContext;
 use crate::connect::driver::{Driver, Preview, ReadSpan};
 use crate::connect::process::{Done, End, Job, More, beside, environment, locate, run};
+use crate::connect::records::clean_json;
 use crate::connect::transport::Redactor;
 use crate::domain::act::{Act, Outcome, Receipt, Verb};
 use crate::domain::diag::Diag;
@@ -64,14 +65,14 @@ impl Command {
     /// passed on), `dir` (where it runs; from the folder of cockpit.toml on). Nothing is run here.
     ///
     /// # Errors
-    /// A time or placeholder that does not exist, no program at all; a [demo] file, which runs no program.
+    /// A time or placeholder that does not exist, no program at all; a demo file, which runs no program.
     pub fn new(connection: &Connection, context: &DriverContext) -> Result<Self, Vec<Diag>> {
         let refuse =
             |key: &str, what: &str| vec![context.diag(connection, key, format!("{key} {what}"))];
         if context.shared.endpoints.is_some() {
             return Err(refuse(
                 "connector",
-                "is command, but a [demo] file runs no program",
+                "is command, but a demo file runs no program",
             ));
         }
         let length = match context.settings.get("timeout") {
@@ -355,7 +356,7 @@ impl Command {
 
     /// A JSON object as a receipt: `id` and `url` by name, everything else as fields; redacted and cleaned.
     fn receipt(&self, value: &Value) -> Option<Receipt> {
-        let cleaned = records::cleaned(self.redactor.redact_json(value));
+        let cleaned = clean_json(&self.redactor.redact_json(value), EXCERPT);
         let Value::Object(map) = cleaned else {
             return None;
         };

@@ -31,7 +31,7 @@ pub struct Shared {
     pub redactor: Arc<Redactor>,
     /// The HTTP clients.
     pub clients: Arc<Clients>,
-    /// `Some`: a [demo] file; names of the embedded world's vendors.
+    /// `Some`: a `[demo]` file; names of the embedded world's vendors.
     pub endpoints: Option<Arc<BTreeMap<String, SocketAddr>>>,
     /// Answers in place of the vendors, for a connector's test rows; no secret is looked up then.
     pub canned: Option<Canned>,

@@ -99,11 +99,11 @@ impl Git {
     /// A driver for the clone that the setting `path` names, from the folder of cockpit.toml on. Nothing is run here.
     ///
     /// # Errors
-    /// No path; a [demo] file, which runs no program.
+    /// No path; a demo file, which runs no program.
     pub fn new(connection: &Connection, context: &DriverContext) -> Result<Self, Vec<Diag>> {
         let refuse = |message: &str| Err(vec![context.diag(connection, "path", message)]);
         if context.shared.endpoints.is_some() {
-            return refuse("a [demo] file runs no program, so it reads no clone");
+            return refuse("a demo file runs no program, so it reads no clone");
         }
         let Some(path) = context.text("path") else {
             return refuse("path is missing: where is the clone?");

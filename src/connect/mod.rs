@@ -3,6 +3,7 @@
 //! [`Connections`] is the door: opened from a policy, it reads, acts, looks up and asks after health by a connection's name.
 
 pub mod auth;
+pub mod calendar;
 pub mod command;
 pub mod compile;
 pub mod context;
@@ -11,6 +12,8 @@ pub mod engine;
 #[cfg(test)]
 #[allow(dead_code)]
 pub(crate) mod fake;
+#[cfg(test)]
+pub(crate) mod fake_native;
 pub mod git;
 pub mod ics;
 pub mod jq;
@@ -50,7 +53,7 @@ use crate::domain::time::Clock;
 
 /// How a policy's connections are opened.
 pub struct ConnectOptions {
-    /// `Some`: a [demo] file. Nothing but these ports of this machine is reached, and no secret is looked up.
+    /// `Some`: a `[demo]` file. Nothing but these ports of this machine is reached, and no secret is looked up.
     pub endpoints: Option<BTreeMap<String, SocketAddr>>,
     /// The user's own connector files.
     pub connector_dir: Option<PathBuf>,
@@ -221,10 +224,8 @@ fn open_driver(
         )?)),
         DriverKind::Git => Ok(Box::new(git::Git::new(connection, context)?)),
         DriverKind::Command => Ok(Box::new(command::Command::new(connection, context)?)),
-        DriverKind::Calendar => Err(vec![context.diag(
-            connection,
-            "connector",
-            format!("this build has no driver for {}", spec.name),
-        )]),
+        DriverKind::Calendar => Ok(Box::new(calendar::Calendar::new(
+            connection, spec, context,
+        )?)),
     }
 }

@@ -1,4 +1,4 @@
-//! Secrets: resolved when the first request needs them, never before the file is trusted, never in a [demo] file.
+//! Secrets: resolved when the first request needs them, never before the file is trusted, never in a `[demo]` file.
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
@@ -13,7 +13,7 @@ use super::transport::Redactor;
 use crate::domain::secret::SecretRef;
 use crate::domain::text::clean;
 
-/// What stands for every secret in a [demo] file and in a connector's test rows.
+/// What stands for every secret in a `[demo]` file and in a connector's test rows.
 pub const DUMMY: &str = "dummy-secret";
 
 /// Longest secret, in bytes.

@@ -1,7 +1,7 @@
 //! The HTTP rules that every connection keeps, whatever its connector.
 //!
 //! Requests stay on one origin; GETs retry with jitter, acts never; a body has a limit that is enforced while it streams; "too many
-//! requests" puts this connection to sleep and no other; a [demo] file reaches nothing but ports that this program opened; a fault
+//! requests" puts this connection to sleep and no other; a `[demo]` file reaches nothing but ports that this program opened; a fault
 //! names the connection and the path's template, never a rendered secret.
 
 mod cache;
@@ -85,7 +85,7 @@ pub struct Options {
     pub rate: RateRules,
     /// Ask with ETag and Last-Modified.
     pub conditional: bool,
-    /// `Some`: a [demo] file, only these ports of 127.0.0.1 are reached.
+    /// `Some`: a `[demo]` file, only these ports of 127.0.0.1 are reached.
     pub loopback: Option<Arc<HashSet<u16>>>,
     /// How often a GET is tried again after a lost connection or 502, 503, 504.
     pub retries: usize,
@@ -235,7 +235,7 @@ impl Transport {
     /// A transport for `base`. Nothing is sent and no secret is resolved here.
     ///
     /// # Errors
-    /// A `Config` fault: not http(s), with a user name or password in it, with a fragment, or outside this machine for a [demo] file.
+    /// A `Config` fault: not http(s), with a user name or password in it, with a fragment, or outside this machine for a `[demo]` file.
     pub fn new(base: Url, options: Options) -> Result<Self, Fault> {
         let refuse = |what: &str, hint: &str| {
             Err(Fault::new(
@@ -624,7 +624,7 @@ impl Transport {
         Ok(url)
     }
 
-    /// For a [demo] file: nothing but http on 127.0.0.1 and the ports that this program opened.
+    /// For a `[demo]` file: nothing but http on 127.0.0.1 and the ports that this program opened.
     fn check_reach(&self, url: &Url) -> Result<(), Fault> {
         let Some(ports) = &self.options.loopback else {
             return Ok(());

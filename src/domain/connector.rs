@@ -107,7 +107,7 @@ pub enum SettingKind {
     /// A word.
     #[default]
     Text,
-    /// An http(s) address, `demo:NAME` in a [demo] file, or a secret reference to one.
+    /// An http(s) address, `demo:NAME` in a `[demo]` file, or a secret reference to one.
     Url,
     /// A number.
     Number,

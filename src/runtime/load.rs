@@ -247,6 +247,8 @@ pub fn load_text(place: &Place, path: &Path, text: String) -> Result<Loaded, Loa
     warnings.extend(more);
     index.offers(&mut policy);
     let absolute = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    // Relative paths in the file start beside it.
+    policy.file = absolute.display().to_string();
     let locals = local_connectors(&index, &policy);
     let subject = Subject::new(&absolute, text.as_bytes(), &policy, &locals);
     let trust = if place.trust.as_deref() == Some(subject.digest.as_str()) {

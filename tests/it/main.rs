@@ -1,6 +1,4 @@
 //! One integration binary, so that it is linked once.
-
-mod real;
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -12,4 +10,5 @@ mod contracts;
 #[allow(dead_code)]
 #[path = "../../src/connect/fake.rs"]
 mod fake;
+mod real;
 mod wire;

@@ -1,10 +1,10 @@
 //! What a program printed, as records: checked strictly, so that a misspelt field is an error and not an empty column.
 
 use chrono::DateTime;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde::Deserialize;
+use serde_json::Value;
 
+use crate::connect::records::{build, fields};
 use crate::domain::observe::Answer;
 use crate::domain::record::{RecordKind, Records};
 use crate::domain::text::clean;
@@ -90,25 +90,15 @@ pub(super) fn answer(kind: RecordKind, value: Value) -> Result<Answer, String> {
         items.truncate(MAX_ITEMS);
         partial = Some(format!("only the first {MAX_ITEMS} records"));
     }
-    let items: Vec<_> = items.into_iter().map(cleaned).collect();
-    let records = match kind {
-        RecordKind::Deployment => Records::Deployment(typed(items)?),
-        RecordKind::Build => Records::Build(typed(items)?),
-        RecordKind::Series => Records::Series(typed(items)?),
-        RecordKind::Alert => Records::Alert(typed(items)?),
-        RecordKind::Oncall => Records::Oncall(typed(items)?),
-        RecordKind::Incident => Records::Incident(typed(items)?),
-        RecordKind::Commit => Records::Commit(typed(items)?),
-        RecordKind::Artifact => Records::Artifact(typed(items)?),
-        RecordKind::Event => Records::Event(typed(items)?),
-        RecordKind::Reaction => Records::Reaction(typed(items)?),
-        RecordKind::Check => Records::Check(typed(items)?),
-        RecordKind::Flag
-        | RecordKind::Ticket
-        | RecordKind::Change
-        | RecordKind::Finding
-        | RecordKind::Service => Records::Other(items),
-    };
+    strays(kind, &items)?;
+    let records = build(kind, items).map_err(|(at, misfit)| {
+        let field = if misfit.field.is_empty() {
+            String::new()
+        } else {
+            format!("{}: ", misfit.field)
+        };
+        format!("item {}: {field}{}", at + 1, misfit.why)
+    })?;
     let newest = wrapped.newest.or_else(|| newest_bucket(&records));
     Ok(Answer {
         records,
@@ -127,65 +117,37 @@ fn newest_bucket(records: &Records) -> Option<Instant> {
     DateTime::from_timestamp(newest, 0)
 }
 
-fn typed<T: DeserializeOwned + Serialize + Default>(items: Vec<Value>) -> Result<Vec<T>, String> {
-    let fields = match serde_json::to_value(T::default()) {
-        Ok(Value::Object(map)) => map,
-        _ => Map::new(),
-    };
-    let one = |(at, item): (usize, Value)| {
-        let place = |why: String| format!("item {}: {why}", at + 1);
-        let Value::Object(map) = &item else {
-            return Err(place("it is no object".to_owned()));
-        };
-        if let Some(stray) = map.keys().find(|key| !fields.contains_key(*key)) {
-            return Err(place(stray_field(stray, &fields)));
+/// A field that no record of the kind has is an error; the kinds that are kept as they came have no fields.
+fn strays(kind: RecordKind, items: &[Value]) -> Result<(), String> {
+    let known = fields(kind);
+    if known.is_empty() {
+        return Ok(());
+    }
+    for (at, item) in items.iter().enumerate() {
+        let stray = item
+            .as_object()
+            .into_iter()
+            .flat_map(|map| map.keys())
+            .find(|key| !known.contains(key));
+        if let Some(stray) = stray {
+            return Err(format!("item {}: {}", at + 1, stray_field(stray, &known)));
         }
-        // A null is a field that was left out.
-        let given: Map<_, _> = map
-            .iter()
-            .filter(|(_, v)| !v.is_null())
-            .map(|(k, v)| (k.clone(), v.clone()))
-            .collect();
-        serde_path_to_error::deserialize(Value::Object(given))
-            .map_err(|e| place(clean(&format!("{}: {}", e.path(), e.inner()), TEXT)))
-    };
-    items.into_iter().enumerate().map(one).collect()
+    }
+    Ok(())
 }
 
-fn stray_field(stray: &str, fields: &Map<String, Value>) -> String {
+fn stray_field(stray: &str, fields: &[String]) -> String {
     let near = fields
-        .keys()
+        .iter()
         .min_by_key(|name| strsim::damerau_levenshtein(name, stray))
         .filter(|name| strsim::damerau_levenshtein(name, stray) <= 2);
     let stray = clean(stray, 60);
     match near {
         Some(near) => format!("there is no field \"{stray}\", did you mean \"{near}\"?"),
-        None => {
-            let all: Vec<_> = fields.keys().map(String::as_str).collect();
-            format!(
-                "there is no field \"{stray}\"; fields are {}",
-                all.join(", ")
-            )
-        }
-    }
-}
-
-/// Every text cleaned and cut, keys too; `hold_field` stays exactly as it is, since it is put back.
-pub(super) fn cleaned(value: Value) -> Value {
-    match value {
-        Value::String(text) => Value::String(clean(&text, TEXT)),
-        Value::Array(items) => items.into_iter().map(cleaned).collect(),
-        Value::Object(map) => map
-            .into_iter()
-            .map(|(key, value)| {
-                if key == "hold_field" {
-                    (key, value)
-                } else {
-                    (clean(&key, TEXT), cleaned(value))
-                }
-            })
-            .collect(),
-        other => other,
+        None => format!(
+            "there is no field \"{stray}\"; fields are {}",
+            fields.join(", ")
+        ),
     }
 }
 
@@ -200,14 +162,14 @@ mod tests {
     #[test]
     fn deployments_are_read_and_cleaned() {
         let value = json!([{"id": "1", "service": "a\u{1b}[2J", "state": "running", "started_at": "2026-11-21T12:00:00Z",
-            "previous": null, "hold_field": {"x": "\u{1b}"}, "history": [{"id": "9", "version": "v1"}]}]);
+            "previous": null, "hold_field": {"x": "as it was"}, "history": [{"id": "9", "version": "v1"}]}]);
         let answer = answer(RecordKind::Deployment, value).unwrap();
         let Records::Deployment(list) = answer.records else {
             panic!()
         };
         assert_eq!(list[0].service, "a");
         assert_eq!(list[0].state, DeployState::Running);
-        assert_eq!(list[0].hold_field, Some(json!({"x": "\u{1b}"})));
+        assert_eq!(list[0].hold_field, Some(json!({"x": "as it was"})));
         assert_eq!(list[0].history[0].version, "v1");
         assert_eq!(answer.partial, None);
     }
@@ -225,8 +187,8 @@ mod tests {
 
     #[rstest]
     #[case(json!([{"id": "1", "sate": "running"}]), "item 1: there is no field \"sate\", did you mean \"state\"?")]
-    #[case(json!([{}, {"state": "rolling"}]), "item 2: state: unknown variant")]
-    #[case(json!([3]), "item 1: it is no object")]
+    #[case(json!([{"service": "a"}, {"service": "a", "state": "rolling"}]), "item 2: state: unknown variant")]
+    #[case(json!([3]), "item 1: the item is not an object")]
     #[case(json!("words"), "neither a list")]
     #[case(json!({"itmes": []}), "unknown field `itmes`")]
     #[case(json!([{"started_at": "yesterday"}]), "item 1: started_at")]
@@ -237,7 +199,7 @@ mod tests {
 
     #[test]
     fn too_many_items_are_partial() {
-        let value = Value::Array(vec![json!({}); MAX_ITEMS + 1]);
+        let value = Value::Array(vec![json!({"name": "x"}); MAX_ITEMS + 1]);
         let answer = answer(RecordKind::Alert, value).unwrap();
         assert_eq!(answer.records.len(), MAX_ITEMS);
         assert!(answer.partial.is_some());

@@ -1,5 +1,5 @@
 use super::*;
-use crate::connect::fake::open_native;
+use crate::connect::fake_native::open_native;
 use crate::domain::policy::Setting;
 use crate::domain::record::Oncall;
 use rstest::rstest;

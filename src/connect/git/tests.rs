@@ -3,7 +3,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use super::*;
-use crate::connect::fake::open_native;
+use crate::connect::fake_native::open_native;
 use crate::domain::policy::Setting;
 use rstest::rstest;
 

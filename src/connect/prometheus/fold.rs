@@ -469,8 +469,9 @@ const LAST_SECOND: f64 = 253_402_300_799.0;
 /// Puts a sample where it is a number at a time that a calendar knows.
 fn put<S: Sink>(sink: &mut S, time: f64, value: f64) {
     if value.is_finite() && (0.0..=LAST_SECOND).contains(&time) {
-        #[allow(clippy::cast_possible_truncation)] // in range by the line above
-        sink.put(time.floor() as i64, value);
+        #[allow(clippy::cast_possible_truncation)]
+        // in range by the line above, and never negative
+        sink.put(time as i64, value);
     }
 }
 

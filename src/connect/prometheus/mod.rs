@@ -362,4 +362,6 @@ fn version(reply: &Reply) -> Option<String> {
 }
 
 #[cfg(test)]
+mod contract_tests;
+#[cfg(test)]
 mod tests;

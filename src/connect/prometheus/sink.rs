@@ -103,6 +103,17 @@ impl Grid {
     }
 }
 
+impl Grid {
+    /// The times that belong to a column.
+    fn times(&self, column: usize) -> std::ops::Range<i64> {
+        let from = i64::try_from(column)
+            .unwrap_or(i64::MAX)
+            .saturating_mul(self.width)
+            .saturating_add(self.start);
+        from..from.saturating_add(self.width)
+    }
+}
+
 /// What a column gathered.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Cell {
@@ -117,6 +128,8 @@ struct Cell {
 pub struct Columns {
     grid: Grid,
     cells: Vec<Cell>,
+    /// The column of the sample before, with the times that belong to it: most samples need no division.
+    recent: (usize, std::ops::Range<i64>),
 }
 
 impl Columns {
@@ -133,6 +146,7 @@ impl Columns {
         Self {
             grid,
             cells: Vec::new(),
+            recent: (0, 0..0),
         }
     }
 
@@ -169,17 +183,21 @@ impl Columns {
 
 impl Sink for Columns {
     fn put(&mut self, time: i64, value: f64) {
-        if let Some(column) = self.grid.column(time) {
-            self.merge(
-                column,
-                Cell {
-                    sum: value,
-                    max: value,
-                    samples: 1,
-                    last: time,
-                },
-            );
+        if !self.recent.1.contains(&time) {
+            let Some(column) = self.grid.column(time) else {
+                return;
+            };
+            self.recent = (column, self.grid.times(column));
         }
+        self.merge(
+            self.recent.0,
+            Cell {
+                sum: value,
+                max: value,
+                samples: 1,
+                last: time,
+            },
+        );
     }
     fn append(&mut self, other: Self) {
         for (column, cell) in other.cells.into_iter().enumerate() {

@@ -1,7 +1,8 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::connect::fake::{Fake, Says, Seen, open_native};
+use crate::connect::fake::{Fake, Says, Seen};
+use crate::connect::fake_native::open_native;
 use crate::domain::policy::Setting;
 use rstest::rstest;
 

@@ -30,7 +30,7 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Clients for a real file (`local` false) or a [demo] file, which never goes through a proxy.
+    /// Clients for a real file (`local` false) or a `[demo]` file, which never goes through a proxy.
     #[must_use]
     pub fn new(local: bool) -> Self {
         Self {

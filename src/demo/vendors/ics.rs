@@ -17,6 +17,7 @@ use crate::domain::time::Instant;
 /// The routes.
 pub fn routes() -> Router<Arc<World>> {
     Router::new()
+        .route("/", get(feed))
         .route("/releases.ics", get(feed))
         .route("/", get(feed))
 }

@@ -61,9 +61,12 @@ impl Clock for WallClock {
     }
 }
 
-/// A policy of nothing but these connections, opened: name → (connector, settings).
-pub fn connections(list: &[(&str, &str, &[(&str, &str)])]) -> Connections {
-    let one = |(name, connector, settings): &(&str, &str, &[(&str, &str)])| {
+/// A connection: its name, its connector, its settings.
+pub type Wanted<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
+
+/// A policy of nothing but these connections, opened.
+pub fn connections(list: &[Wanted<'_>]) -> Connections {
+    let one = |(name, connector, settings): &Wanted<'_>| {
         let settings: BTreeMap<_, _> = settings
             .iter()
             .map(|(k, v)| (*k, json!({"text": v})))
