@@ -17,7 +17,6 @@ use crate::domain::time::Instant;
 /// The routes.
 pub fn routes() -> Router<Arc<World>> {
     Router::new()
-        .route("/", get(feed))
         .route("/releases.ics", get(feed))
         .route("/", get(feed))
 }
