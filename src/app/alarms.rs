@@ -34,7 +34,11 @@ pub fn alarms(model: &Model) -> Vec<(Tone, String)> {
     let many = s.troubles.len();
     if let Some(first) = s.troubles.first() {
         let more = if many > 1 {
-            format!(" (and {} more: M)", many - 1)
+            format!(
+                " (and {} more: {})",
+                many - 1,
+                model.keymap.label("messages")
+            )
         } else {
             String::new()
         };

@@ -32,6 +32,8 @@ pub struct Row<'a> {
 pub enum Item<'a> {
     /// A heading with what stands at its right.
     Heading(Cow<'a, str>, String),
+    /// The headings over the deploys' columns.
+    Columns,
     /// A sentence.
     Text(Tone, Cow<'a, str>),
     /// A reason of the band.
@@ -125,7 +127,7 @@ fn of(s: &Situation, list: ListId) -> Vec<Row<'_>> {
     match list {
         ListId::Band => s.band.reasons.iter().map(reason).collect(),
         ListId::Calendar => calendar(s),
-        ListId::Deploys => s.deployments.iter().map(deploy).collect(),
+        ListId::Deploys => deploys(s),
         ListId::Checklist => checklist(s),
         ListId::Metrics => metrics(s),
         ListId::Oncall => oncall(s),
@@ -150,6 +152,17 @@ fn notices(model: &Model) -> Vec<Row<'_>> {
 fn reason(r: &Reason) -> Row<'_> {
     let id = r.evidence.clone().unwrap_or_else(|| r.text.clone());
     Row::new(id, r.evidence.clone(), Item::Reason(r))
+}
+
+fn deploys(s: &Situation) -> Vec<Row<'_>> {
+    let columns = Row {
+        id: None,
+        evidence: None,
+        item: Item::Columns,
+    };
+    let columns = (!s.deployments.is_empty()).then_some(columns);
+    let rows = s.deployments.iter().map(deploy);
+    columns.into_iter().chain(rows).collect()
 }
 
 fn deploy(d: &DeployRow) -> Row<'_> {

@@ -213,7 +213,7 @@ fn debts(model: &Model, s: &Situation, theme: &Theme, pen: &mut Pen<'_>) {
         "debts {n}: {} ({}, {word}due {due}) ",
         first.debt.what, first.debt.owner
     );
-    let room = pen.left() / 2;
+    let room = pen.left() * 2 / 5;
     if width(&long) <= room {
         pen.right(&long, style);
     } else {

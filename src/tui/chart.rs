@@ -85,6 +85,7 @@ impl<'a> Plot<'a> {
         self.threshold(buf, plot, scale);
         self.line(buf, plot, scale, &self.chart.old, self.theme.old, "o");
         self.line(buf, plot, scale, &self.chart.new, self.theme.value, "*");
+        self.limit(buf, plot, scale);
         self.values(buf, area, plot, scale, (&low, &high), labels);
         if axis > 0 {
             self.times(buf, area, plot, scale);
@@ -137,8 +138,15 @@ impl<'a> Plot<'a> {
         let dash = self.theme.glyph("╌", "-");
         let dashes = dash.repeat(usize::from(plot.w));
         Pen::new(buf, self.theme, plot, row).put(&dashes, self.theme.threshold);
-        let label = format!(" {} {} ", self.look.label, self.look.unit.show(value));
-        Pen::new(buf, self.theme, plot, row).right(&label, self.theme.threshold);
+    }
+
+    /// The threshold's value, over whatever was drawn there: at the start of its line, where the newest points are not.
+    fn limit(&self, buf: &mut Buffer, plot: Area, scale: Scale) {
+        if let Some(value) = self.chart.threshold.filter(|v| v.is_finite()) {
+            let label = format!("{} {} ", self.look.label, self.look.unit.show(value));
+            let row = scale.row(value, plot.h);
+            Pen::new(buf, self.theme, plot, row).put(&label, self.theme.threshold);
+        }
     }
 
     fn band(&self, buf: &mut Buffer, plot: Area, scale: Scale) {

@@ -126,11 +126,12 @@ pub fn list(
     }
     let state = model.lists.get(&list).cloned().unwrap_or_default();
     let focused = model.focused_list() == Some(list);
-    let shown = rows.iter().skip(state.offset);
-    let shape = row::Shape::of(&rows, area);
-    for (r, n) in shown.zip(0..area.h) {
+    let shown = rows.iter().enumerate().skip(state.offset);
+    let shape = row::Shape::of(s, &rows, area);
+    for ((i, r), n) in shown.zip(0..area.h) {
         let pen = Pen::new(buf, theme, area, n);
-        row::row(model, s, theme, pen, &r.item, &shape);
+        let loud = shape.loudest == Some(i);
+        row::row(model, s, theme, pen, &r.item, (&shape, loud));
         let selected = r.id.is_some() && r.id == state.selected;
         if selected && focused {
             Pen::over(buf, area, n, theme.selected);

@@ -14,6 +14,10 @@ pub(super) fn key(model: &mut Model, key: Key) -> Vec<Effect> {
     if model.shape() == Shape::Tiny {
         return tiny(model, key);
     }
+    // What was good to know is gone with the next key; what went wrong stays until it is dismissed.
+    if model.notice().is_some_and(|n| n.loudness == Loudness::Info) {
+        model.notice_shown = false;
+    }
     if model.filtering.is_some() {
         filtering(model, key);
         return Vec::new();
