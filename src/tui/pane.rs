@@ -87,7 +87,7 @@ fn subtitle(model: &Model, s: &Situation, pane: Pane) -> String {
         Pane::Calendar => {
             let state = &s.calendar.state.word;
             match &s.calendar.next {
-                Some((at, to)) => format!("  {state}, {} {to}", super::at(s, *at)),
+                Some((at, _)) => format!("  {state} until {}", super::at(s, *at)),
                 None => format!("  {state}"),
             }
         }

@@ -25,6 +25,7 @@ pub struct Shape {
     second: usize,
     word: usize,
     time: usize,
+    bar: usize,
     narrow: bool,
     environment: bool,
     /// The row that needs a person most; at most one a list.
@@ -37,7 +38,7 @@ impl Shape {
     pub fn of(s: &Situation, rows: &[Row<'_>], area: Area) -> Self {
         let total = usize::from(area.w);
         let mut shape = Self {
-            narrow: total < 56,
+            narrow: total < 56 && !(matches_days(rows) && total > 40),
             ..Self::default()
         };
         let mut environment: Option<&str> = None;
@@ -58,6 +59,7 @@ impl Shape {
                 Item::Deploy(d) => {
                     shape.environment |=
                         *environment.get_or_insert(&d.environment) != d.environment;
+                    shape.bar = shape.bar.max(width(&step_bar(d, true)));
                     (&d.service, versions(d, ">").chars().count(), &d.mark)
                 }
                 Item::Metric(m) => (&m.service, width(&m.title), &m.mark),
@@ -81,6 +83,10 @@ impl Shape {
         shape.word = shape.word.min(12);
         shape
     }
+}
+
+fn matches_days(rows: &[Row<'_>]) -> bool {
+    rows.iter().any(|r| matches!(r.item, Item::Day(..)))
 }
 
 /// How much a row asks for a person.
@@ -288,28 +294,37 @@ impl Cx<'_> {
         pen.put(cursor, theme.bright);
         pen.column(&date.format("%a %-d").to_string(), 7, style);
         let zone = self.s.timezone;
-        let mut first = true;
-        for seg in segs {
+        let here = |seg: &StripSegment| today && seg.span.contains(self.model.world());
+        // In a narrow list what frames the day is left out ("closed … closed"), and the rest says from when until when.
+        let frame = segs.first().map(|s| &s.mark.word);
+        let framed = segs.len() > 2 && frame == segs.last().map(|s| &s.mark.word);
+        for (i, seg) in segs.iter().enumerate() {
             let starts = seg.span.start.with_timezone(&zone);
-            let clock = if starts.date_naive() == date && !(first && midnight(starts)) {
-                format!("{} ", starts.format("%H:%M"))
-            } else {
-                String::new()
+            let dull = frame == Some(&seg.mark.word) && !here(seg);
+            if self.shape.narrow && framed && dull {
+                continue;
+            }
+            let whole = i == 0 && midnight(starts) || starts.date_naive() < date;
+            let clock = match seg.span.end {
+                Some(end) if self.shape.narrow && framed => {
+                    let ends = end.with_timezone(&zone);
+                    format!("{}–{} ", starts.format("%H:%M"), ends.format("%H:%M"))
+                }
+                _ if whole => String::new(),
+                _ => format!("{} ", starts.format("%H:%M")),
             };
-            let now = today && seg.span.contains(self.model.world());
             let style = theme.tone(seg.mark.tone);
-            let style = if now {
+            let style = if here(seg) {
                 style.add_modifier(ratatui::style::Modifier::UNDERLINED)
             } else {
                 style
             };
             pen.put(&clock, theme.dim);
             pen.put(&seg.mark.word, style);
-            if now {
+            if here(seg) {
                 pen.put(theme.glyph("◂", "<"), theme.bright);
             }
             pen.gap(1);
-            first = false;
         }
         if let Some(rule) = segs.iter().find_map(|s| s.rules.first())
             && segs.len() == 1
@@ -327,10 +342,12 @@ impl Cx<'_> {
             pen.column("env", 10, dim).gap(1);
         }
         let w = shape.word.max(9);
-        let room = shape.second.min(pen.left().saturating_sub(w + 15).max(8));
+        let room = shape
+            .second
+            .min(pen.left().saturating_sub(w + shape.bar + 2).max(8));
         pen.column("version", room, dim).gap(1);
-        if 13 + w + 2 <= pen.left() {
-            pen.column("step", 13, dim).gap(1);
+        if shape.bar > 0 && shape.bar + 1 + w <= pen.left() {
+            pen.column("step", shape.bar, dim).gap(1);
         }
         pen.put("state", dim);
     }
@@ -357,7 +374,9 @@ impl Cx<'_> {
             pen.column(&d.environment, 10, theme.dim).gap(1);
         }
         let arrow = theme.glyph("→", ">");
-        let room = shape.second.min(pen.left().saturating_sub(w + 15).max(8));
+        let room = shape
+            .second
+            .min(pen.left().saturating_sub(w + shape.bar + 2).max(8));
         pen.column_middle(&versions(d, arrow), room, theme.text);
         pen.gap(1);
         if !d.note.is_empty() && (stale || d.step.is_none()) {
@@ -365,9 +384,9 @@ impl Cx<'_> {
             pen.put(&d.note, theme.dim);
             return;
         }
-        let bar = step_bar(d, theme);
-        if 13 + w + 2 <= pen.left() {
-            pen.column(&bar, 13, theme.text).gap(1);
+        if shape.bar > 0 && shape.bar + 1 + w <= pen.left() {
+            let bar = step_bar(d, theme.ascii);
+            pen.column(&bar, shape.bar, theme.text).gap(1);
         }
         pen.put(&word, theme.tone(d.mark.tone));
         let strategy = d.strategy.as_deref().unwrap_or("");
@@ -543,13 +562,13 @@ fn glyph(theme: &Theme, mark: &Mark) -> &'static str {
 }
 
 /// `▰▰▰▱▱ 40 %`.
-fn step_bar(d: &DeployRow, theme: &Theme) -> String {
+fn step_bar(d: &DeployRow, ascii: bool) -> String {
     let Some((done, all)) = d.step else {
         return d.weight.map_or(String::new(), |w| format!("{w:.0} %"));
     };
     let all = all.clamp(1, 8);
     let done = done.min(all);
-    let (full, open) = (theme.glyph("▰", "#"), theme.glyph("▱", "-"));
+    let (full, open) = if ascii { ("#", "-") } else { ("▰", "▱") };
     let bar = format!(
         "{}{}",
         full.repeat(done as usize),

@@ -50,8 +50,10 @@ fn dump(buf: &Buffer) -> String {
         let mut runs: Vec<(u16, u16, String)> = Vec::new();
         for x in 0..buf.area.width {
             let cell = &buf[(x, y)];
-            let blank = cell.symbol() == " " && !cell.modifier.contains(Modifier::REVERSED);
-            let style = if blank { String::new() } else { look(cell) };
+            if cell.symbol() == " " && !cell.modifier.contains(Modifier::REVERSED) {
+                continue;
+            }
+            let style = look(cell);
             match runs.last_mut() {
                 Some((_, to, last)) if *last == style => *to = x,
                 _ => runs.push((x, x, style)),
