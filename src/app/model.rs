@@ -79,6 +79,8 @@ pub enum Overlay {
     Refusal {
         /// What was wanted.
         label: String,
+        /// Its permit's key, to follow it; `None` where the engine refused an order.
+        key: Option<String>,
         /// The reasons.
         refusals: Vec<Refusal>,
         /// The selected one.

@@ -133,7 +133,7 @@ fn of(s: &Situation, list: ListId) -> Vec<Row<'_>> {
         ListId::Oncall => oncall(s),
         ListId::Journal => s.journal.iter().map(journal).collect(),
         ListId::Debts => s.debts.iter().map(debt).collect(),
-        ListId::Feeds => s.feeds.iter().map(feed).collect(),
+        ListId::Feeds => s.feeds.iter().flat_map(feed).collect(),
         ListId::Passport => passport(s),
         ListId::Plan => s.plan.as_ref().map(plan).unwrap_or_default(),
         ListId::Handoff => handoff(s),
@@ -183,9 +183,18 @@ fn debt(d: &DebtView) -> Row<'_> {
     Row::new(d.debt.id.clone(), Some(evidence), Item::Debt(d))
 }
 
-fn feed(f: &FeedView) -> Row<'_> {
+/// A feed, and below it what is wrong and what to do.
+fn feed(f: &FeedView) -> Vec<Row<'_>> {
     let evidence = format!("feed/{}", f.need);
-    Row::new(f.need.clone(), Some(evidence), Item::Feed(f))
+    let mut out = vec![Row::new(f.need.clone(), Some(evidence), Item::Feed(f))];
+    if let Some(fault) = &f.fault {
+        out.push(Row {
+            id: None,
+            evidence: None,
+            item: Item::Text(Tone::Plain, format!("  {fault}").into()),
+        });
+    }
+    out
 }
 
 fn release(r: &ReleaseView) -> Row<'_> {

@@ -122,8 +122,11 @@ fn reasons(model: &Model, b: &Band, theme: &Theme, pen: &mut Pen<'_>) {
         let next = b.reasons.get(i + 1).map_or(0, |r| width(&r.text) + 3);
         let note = format!("+{more} more");
         let room = pen.left().saturating_sub(width(&r.text));
-        if more > 0 && next > room && room > width(&note) {
-            pen.put(&r.text, style).gap(1).put(&note, theme.dim);
+        if more > 0 && next > room {
+            pen.put(&r.text, style);
+            if room > width(&note) {
+                pen.gap(1).put(&note, theme.dim);
+            }
             return;
         }
         pen.put(&r.text, style);

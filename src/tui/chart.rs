@@ -22,6 +22,8 @@ pub struct Look {
     pub zone: Tz,
     /// What the threshold is called.
     pub label: String,
+    /// The newest points are old: nothing stands out.
+    pub old: bool,
 }
 
 /// A chart to be drawn.
@@ -84,7 +86,12 @@ impl<'a> Plot<'a> {
         self.deploy(buf, plot, scale);
         self.threshold(buf, plot, scale);
         self.line(buf, plot, scale, &self.chart.old, self.theme.old, "o");
-        self.line(buf, plot, scale, &self.chart.new, self.theme.value, "*");
+        let value = if self.look.old {
+            self.theme.old
+        } else {
+            self.theme.value
+        };
+        self.line(buf, plot, scale, &self.chart.new, value, "*");
         self.limit(buf, plot, scale);
         self.values(buf, area, plot, scale, (&low, &high), labels);
         if axis > 0 {
@@ -397,6 +404,7 @@ mod tests {
             unit: Unit::Number,
             zone: chrono_tz::UTC,
             label: "limit".into(),
+            old: false,
         };
         let mut buf = Buffer::empty(Rect::new(0, 0, size.0, size.1));
         Plot::new(chart, &look, &theme).draw(&mut buf, Area::new(0, 0, size.0, size.1));

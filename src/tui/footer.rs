@@ -73,7 +73,13 @@ fn acts(model: &Model) -> Vec<&'static Action> {
         .filter(|a| FIRST.contains(&a.id) && s.permits.contains_key(a.id))
         .filter(|a| !(under_way && a.id == "deploy"))
         .collect();
-    found.sort_by_key(|a| FIRST.iter().position(|f| *f == a.id));
+    // First what comes next, then, with something in flight, the way back.
+    let place = |id: &str| FIRST.iter().position(|f| *f == id);
+    found.sort_by_key(|a| match a.id {
+        id if id == s.next.action => (0, None),
+        "rollback" if under_way => (1, None),
+        id => (2, place(id)),
+    });
     found
 }
 
@@ -86,7 +92,7 @@ fn act(model: &Model, theme: &Theme, pen: &mut Pen<'_>, a: &Action) {
         Some(refusals) => {
             pen.put(&key, theme.dim).gap(1).put(a.verb, theme.dim);
             let why = refusals.first().map_or("", |r| r.why.as_str());
-            let room = pen.left().saturating_sub(14).min(44);
+            let room = pen.left().saturating_sub(30).min(44);
             if room > 16 {
                 let why = super::text::cut(why, room, theme.ascii).into_owned();
                 pen.put(&format!(" (blocked: {why})"), theme.dim);

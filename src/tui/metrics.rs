@@ -48,6 +48,7 @@ pub fn pane(model: &Model, s: &Situation, theme: &Theme, buf: &mut Buffer, inner
             unit: m.unit,
             zone: s.timezone,
             label: threshold_label(s, m),
+            old: !m.freshness.usable(),
         };
         Plot::new(&m.chart, &look, theme).draw(buf, area);
     }

@@ -61,12 +61,12 @@ fn filter_words(model: &Model, list: ListId) -> String {
 /// One pane at a time: the others' numbers and names stand on the border.
 fn tabs(model: &Model, theme: &Theme, pen: &mut Pen<'_>, here: Pane) {
     let names: usize = Pane::ALL.iter().map(|p| p.list().title().len() + 4).sum();
-    let long = names + 12 <= pen.left();
+    let long = names + 4 <= pen.left();
     for pane in Pane::ALL {
         let name = pane.list().title();
         if pane == here {
             let extra = model.situation.as_ref().map(|s| subtitle(model, s, pane));
-            let extra = extra.filter(|_| long && pane == Pane::Checklist);
+            let extra = extra.filter(|_| pane == Pane::Checklist && !long);
             let filter = filter_words(model, pane.list());
             let text = format!(
                 " {} {name}{}{filter} ",

@@ -536,12 +536,6 @@ impl Cx<'_> {
             .gap(1);
         pen.column(&f.source, shape.name, theme.text).gap(1);
         pen.column(&f.what, shape.second, theme.text).gap(1);
-        if let Some(fault) = &f.fault {
-            pen.put(&fault.what, theme.text);
-            if !fault.hint.is_empty() {
-                pen.put(&format!("; {}", fault.hint), theme.bright);
-            }
-        }
     }
 }
 

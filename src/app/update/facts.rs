@@ -53,6 +53,7 @@ fn done(
             model.say(Loudness::Error, format!("{label}: refused: {first}"));
             model.overlays.push(Overlay::Refusal {
                 label,
+                key: None,
                 refusals,
                 selected: 0,
             });
@@ -136,6 +137,7 @@ fn news(model: &Model, old: &Situation, new: &Situation) -> Vec<Effect> {
 
 /// Open views follow the new situation: evidence shows the newest numbers, a dialog notices that its target moved.
 fn follow(model: &mut Model, s: &Situation) {
+    let mut permitted = None;
     for overlay in &mut model.overlays {
         match overlay {
             Overlay::Evidence {
@@ -147,6 +149,22 @@ fn follow(model: &mut Model, s: &Situation) {
                     shown.clone_from(e);
                 }
             }
+            Overlay::Refusal {
+                label,
+                key: Some(key),
+                refusals,
+                selected,
+            } => match s.permits.get(key) {
+                Some(Permission::Refused(now)) => {
+                    // The selected reason stays the selected one, by its rule.
+                    let rule = refusals.get(*selected).map(|r| r.rule.clone());
+                    let at = now.iter().position(|r| Some(&r.rule) == rule.as_ref());
+                    *selected = at.unwrap_or(0);
+                    refusals.clone_from(now);
+                }
+                Some(Permission::Granted(_)) => permitted = Some((key.clone(), label.clone())),
+                None => {}
+            },
             Overlay::Dialog(d) => {
                 let same = matches!(
                     s.permits.get(&d.permit.action),
@@ -156,6 +174,12 @@ fn follow(model: &mut Model, s: &Situation) {
             }
             _ => {}
         }
+    }
+    if let Some((gone, label)) = permitted {
+        let same =
+            |o: &Overlay| matches!(o, Overlay::Refusal { key, .. } if key.as_ref() == Some(&gone));
+        model.overlays.retain(|o| !same(o));
+        model.say(Loudness::Info, format!("{label}: permitted now"));
     }
     keep_up(model);
 }

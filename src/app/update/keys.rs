@@ -38,6 +38,10 @@ pub(super) fn key(model: &mut Model, key: Key) -> Vec<Effect> {
                 Answer::Cancelled => moves::own(model, Own::Back),
                 Answer::Confirmed(request) => {
                     model.overlays.pop();
+                    // An override was asked for from the refusal below: that is answered now.
+                    if matches!(model.overlays.last(), Some(Overlay::Refusal { .. })) {
+                        model.overlays.pop();
+                    }
                     acts::send(model, label, request)
                 }
             }
