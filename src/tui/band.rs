@@ -36,7 +36,10 @@ fn loading(model: &Model, theme: &Theme, buf: &mut Buffer, area: Area) {
         pen.gap(1).put("READ-ONLY", theme.flag);
     }
     bar(&mut pen, theme);
-    pen.put(&format!("reading {} …", model.options.config), theme.text);
+    match model.fatal {
+        Some(_) => pen.put("STOPPED", theme.fail),
+        None => pen.put(&format!("reading {} …", model.options.config), theme.text),
+    };
 }
 
 fn bar(pen: &mut Pen<'_>, theme: &Theme) {
@@ -165,7 +168,16 @@ pub fn next(model: &Model, theme: &Theme, buf: &mut Buffer, area: Area) {
     let Some(s) = &model.situation else {
         let mut pen = Pen::new(buf, theme, area, 0);
         pen.put(" NEXT  ", theme.dim);
-        pen.put("wait for the first judgement; q leaves", theme.text);
+        let key = model.keymap.label("quit");
+        if model.fatal.is_some() {
+            pen.put(&key, theme.key).gap(2).put(
+                "leave, mend what is named below, and start again",
+                theme.bright,
+            );
+        } else {
+            pen.put("wait for the first judgement; ", theme.text);
+            pen.put(&key, theme.key).put(" leaves", theme.text);
+        }
         return;
     };
     let mut pen = Pen::new(buf, theme, area, 0);

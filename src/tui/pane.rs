@@ -18,7 +18,10 @@ pub fn pane(model: &Model, theme: &Theme, buf: &mut Buffer, pane: Pane, area: Ar
     title(model, theme, buf, pane, area);
     let inner = area.inner();
     let Some(s) = &model.situation else {
-        let text = format!("reading {} …", model.options.config);
+        let text = match model.fatal {
+            Some(_) => "nothing was read".to_string(),
+            None => format!("reading {} …", model.options.config),
+        };
         Pen::new(buf, theme, inner, 0).put(&text, theme.dim);
         return;
     };

@@ -229,6 +229,23 @@ fn old_news_is_not_green_either() {
 }
 
 #[test]
+fn an_engine_that_cannot_start_is_read_at_length() {
+    let mut m = screen("loading", (120, 40), false);
+    let why = "cockpit.toml:65:1: connections.argo.token: no such setting\ncockpit.toml:70:1: connections.pagerduty.from: no such setting";
+    let now = m.now;
+    let fatal = crate::app::port::Fact::Fatal(why.into());
+    crate::app::update(&mut m, now, crate::app::Msg::Fact(fatal));
+    let shot = text(&painted(&m, &theme()));
+    for words in [
+        "STOPPED",
+        "connections.pagerduty.from: no such setting",
+        "q  leave",
+    ] {
+        assert!(shot.contains(words), "{words} missing\n{shot}");
+    }
+}
+
+#[test]
 fn green_and_red_stand_beside_their_words() {
     // Every coloured cell belongs to a run that holds a word of at least two letters, or stands right before one.
     let buf = painted(&screen("story", (200, 50), false), &theme());

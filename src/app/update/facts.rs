@@ -29,6 +29,14 @@ pub(super) fn fact(model: &mut Model, fact: Fact) -> Vec<Effect> {
             Vec::new()
         }
         Fact::Fatal(why) => {
+            // What does not fit into the alarm's line is read at length.
+            if why.len() > 80 {
+                model.overlays.push(Overlay::Document {
+                    title: "The engine stopped".into(),
+                    markdown: why.clone(),
+                    scroll: 0,
+                });
+            }
             model.fatal = Some(why);
             Vec::new()
         }
@@ -192,9 +200,7 @@ fn keep_up(model: &mut Model) {
     for trouble in &s.troubles {
         let known = model.notices.iter().any(|n| n.text == *trouble);
         if !known {
-            let shown = model.notice_shown;
-            model.say(Loudness::Error, trouble.clone());
-            model.notice_shown = shown;
+            model.note(Loudness::Error, trouble.clone(), true);
         }
     }
     // A list over the panes whose subject is gone closes itself rather than showing nothing.

@@ -16,7 +16,7 @@ pub(super) fn key(model: &mut Model, key: Key) -> Vec<Effect> {
     }
     // What was good to know is gone with the next key; what went wrong stays until it is dismissed.
     if model.notice().is_some_and(|n| n.loudness == Loudness::Info) {
-        model.notice_shown = false;
+        model.dismiss();
     }
     if model.filtering.is_some() {
         filtering(model, key);

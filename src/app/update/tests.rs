@@ -377,6 +377,55 @@ fn the_engine_hears_what_is_looked_at_once() {
 }
 
 #[test]
+fn what_went_wrong_stays_until_it_is_dismissed() {
+    let mut m = story();
+    tell(&mut m, Fact::Trouble("the journal is slow".into()));
+    press(&mut m, &["j", "k", "m"]);
+    assert_eq!(m.notice().unwrap().text, "the journal is slow");
+    press(&mut m, &["esc"]);
+    assert!(m.notice().is_none());
+    press(&mut m, &["M"]);
+    assert!(
+        rows::rows(&m, ListId::Messages)
+            .iter()
+            .any(|r| r.plain().contains("slow"))
+    );
+}
+
+#[test]
+fn a_refusal_on_screen_follows_the_situation() {
+    let mut m = story();
+    press(&mut m, &["p"]);
+    let mut s = fixture::story();
+    let permit = fixture::rollback_permit();
+    s.permits
+        .insert("promote".into(), Permission::Granted(permit));
+    assess(&mut m, s);
+    assert_eq!(top(&m), "panes");
+    assert_eq!(m.notice().unwrap().text, "promote: permitted now");
+}
+
+#[test]
+fn an_override_is_asked_for_from_the_refusal_and_answers_it() {
+    let mut m = story();
+    press(&mut m, &["D"]);
+    assert_eq!(top(&m), "refusal deploy");
+    press(&mut m, &["o"]);
+    assert_eq!(top(&m), "dialog override/freeze/quarter end");
+    press(&mut m, &["esc"]);
+    assert_eq!(top(&m), "refusal deploy");
+    let effects = press(&mut m, &["o", "right", "enter"]);
+    assert_eq!(acts(&effects), ["override/freeze/quarter end"]);
+    assert_eq!(top(&m), "panes");
+    press(&mut m, &["D", "j", "o"]);
+    assert_eq!(
+        top(&m),
+        "refusal override gate/checkout/p95/40 %",
+        "no permit: not offered"
+    );
+}
+
+#[test]
 fn a_dead_engine_is_said_and_takes_no_acts() {
     let mut m = story();
     let now = m.now;
