@@ -243,6 +243,7 @@ pub const ACTIONS: &[Action] = &[
     act("cancel_countdown", &["c"], "cancel the countdown", Low, "Stop an armed automatic rollback before it begins."),
     act("brief", &["b"], "brief", Medium, "Tell the person on call what changes and what to watch."),
     act("ack", &["K"], "acknowledge", Medium, "Record that the person on call has the brief."),
+    act("drive", &["W"], "take the wheel", Medium, "Become the release's driver, where nobody else holds the lease."),
     act("handoff", &["H"], "hand off", Medium, "Hand the release to the next driver, line by line."),
     act("incident", &["i"], "declare an incident", Medium, "Open an incident with the release's evidence in it."),
     act("plan", &["N"], "plan a release", Medium, "Plan a release and check it against windows and conflicts."),

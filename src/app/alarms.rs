@@ -12,9 +12,11 @@ use super::model::Model;
 pub fn alarms(model: &Model) -> Vec<(Tone, String)> {
     let mut out = Vec::new();
     if let Some(why) = &model.fatal {
+        let first = why.lines().next().unwrap_or("");
+        let more = if why.lines().count() > 1 { " …" } else { "" };
         out.push((
             Tone::Fail,
-            format!("ENGINE STOPPED  {why}; nothing below is read any more; q leaves"),
+            format!("ENGINE STOPPED  {first}{more}; nothing below is read any more"),
         ));
     } else if model.silent()
         && let Some(s) = &model.situation
@@ -34,7 +36,11 @@ pub fn alarms(model: &Model) -> Vec<(Tone, String)> {
     let many = s.troubles.len();
     if let Some(first) = s.troubles.first() {
         let more = if many > 1 {
-            format!(" (and {} more: M)", many - 1)
+            format!(
+                " (and {} more: {})",
+                many - 1,
+                model.keymap.label("messages")
+            )
         } else {
             String::new()
         };

@@ -11,6 +11,7 @@ use super::words;
 pub fn plain(item: &Item<'_>) -> String {
     match item {
         Item::Heading(text, right) => format!("{text} {right}"),
+        Item::Columns => "service version step state age".into(),
         Item::Text(_, text) => text.to_string(),
         Item::Reason(r) => r.text.clone(),
         Item::Day(date, _, segments) => {

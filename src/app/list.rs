@@ -67,6 +67,8 @@ pub struct ListState {
     pub offset: usize,
     /// Words to filter by.
     pub filter: String,
+    /// The person chose the row; until then lists that grow at their top stay there.
+    pub chosen: bool,
 }
 
 impl ListState {
@@ -93,6 +95,7 @@ impl ListState {
         if let Some(place) = places.get(target) {
             self.selected = ids.get(*place).cloned().flatten();
             self.seen_at = *place;
+            self.chosen = target > 0;
         }
     }
 
@@ -101,6 +104,15 @@ impl ListState {
     pub fn place(&self, ids: &[Option<String>]) -> Option<usize> {
         let selected = self.selected.as_ref()?;
         ids.iter().position(|id| id.as_ref() == Some(selected))
+    }
+
+    /// For lists on whose rows nothing acts: goes back to the first row where none was chosen, or the chosen one is gone.
+    pub fn follow_top(&mut self, ids: &[Option<String>]) {
+        if !self.chosen || self.place(ids).is_none() {
+            self.selected = None;
+            self.offset = 0;
+            self.chosen = false;
+        }
     }
 
     /// Keeps the selection drawn in `height` rows; selects the first row where nothing was ever selected.
@@ -166,6 +178,22 @@ mod tests {
         assert_eq!(s.place(&ids("xab")), None, "gone: nothing is selected");
         s.step(&ids("xab"), 1);
         assert_eq!(s.selected.as_deref(), Some("x"));
+    }
+
+    #[test]
+    fn a_growing_list_stays_at_its_top_until_a_row_is_chosen() {
+        let mut s = ListState::default();
+        let see = |s: &mut ListState, text: &str| {
+            s.follow_top(&ids(text));
+            s.settle(&ids(text), 3);
+            (s.selected.clone().unwrap(), s.offset)
+        };
+        assert_eq!(see(&mut s, "cba"), ("c".into(), 0));
+        assert_eq!(see(&mut s, "edcba"), ("e".into(), 0));
+        s.step(&ids("edcba"), 1);
+        assert_eq!(see(&mut s, "gfedcba"), ("d".into(), 1));
+        s.step(&ids("gfedcba"), -9);
+        assert_eq!(see(&mut s, "hgfedcba"), ("h".into(), 0));
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub struct Notice {
     pub text: String,
     /// How loud.
     pub loudness: Loudness,
+    /// It stands elsewhere on screen, so the footer leaves it out.
+    pub quiet: bool,
 }
 
 /// An order that has not come back.
@@ -79,6 +81,8 @@ pub enum Overlay {
     Refusal {
         /// What was wanted.
         label: String,
+        /// Its permit's key, to follow it; `None` where the engine refused an order.
+        key: Option<String>,
         /// The reasons.
         refusals: Vec<Refusal>,
         /// The selected one.
@@ -142,8 +146,8 @@ pub struct Model {
     pub next_seq: u64,
     /// What the program said, oldest first.
     pub notices: Vec<Notice>,
-    /// The latest notice still stands in the footer.
-    pub notice_shown: bool,
+    /// Notices up to this number were seen or dismissed.
+    pub dismissed: u64,
     /// The terminal has the focus, as far as it says.
     pub focused: bool,
     /// The mouse is on.
@@ -183,7 +187,7 @@ impl Model {
             in_flight: BTreeMap::new(),
             next_seq: 1,
             notices: Vec::new(),
-            notice_shown: false,
+            dismissed: 0,
             focused: true,
             mouse: false,
             fatal: None,
@@ -304,23 +308,38 @@ impl Model {
 
     /// Says something: in the footer now, among the messages later.
     pub fn say(&mut self, loudness: Loudness, text: impl Into<String>) {
+        self.note(loudness, text, false);
+    }
+
+    /// Keeps something among the messages; `quiet`: it stands elsewhere on screen already.
+    pub fn note(&mut self, loudness: Loudness, text: impl Into<String>, quiet: bool) {
         let number = self.notices.last().map_or(1, |n| n.number + 1);
         self.notices.push(Notice {
             number,
             at: self.now.world,
             text: text.into(),
             loudness,
+            quiet,
         });
         if self.notices.len() > 200 {
             self.notices.remove(0);
         }
-        self.notice_shown = true;
     }
 
-    /// The notice that stands in the footer.
+    /// The notice that stands in the footer: what went wrong before what is good to know.
     #[must_use]
     pub fn notice(&self) -> Option<&Notice> {
-        self.notices.last().filter(|_| self.notice_shown)
+        let open = |n: &&Notice| n.number > self.dismissed && !n.quiet;
+        let wrong = |n: &&Notice| open(n) && n.loudness == Loudness::Error;
+        let newest = self.notices.iter().rev();
+        newest.clone().find(wrong).or(newest.clone().find(open))
+    }
+
+    /// Takes the notice off the footer; it stays among the messages. `false` where there was none.
+    pub fn dismiss(&mut self) -> bool {
+        let shown = self.notice().is_some();
+        self.dismissed = self.notices.last().map_or(0, |n| n.number);
+        shown
     }
 
     /// Acts under way: this interface's orders and the situation's rollback, a line each.

@@ -32,6 +32,8 @@ pub struct Row<'a> {
 pub enum Item<'a> {
     /// A heading with what stands at its right.
     Heading(Cow<'a, str>, String),
+    /// The headings over the deploys' columns.
+    Columns,
     /// A sentence.
     Text(Tone, Cow<'a, str>),
     /// A reason of the band.
@@ -125,13 +127,13 @@ fn of(s: &Situation, list: ListId) -> Vec<Row<'_>> {
     match list {
         ListId::Band => s.band.reasons.iter().map(reason).collect(),
         ListId::Calendar => calendar(s),
-        ListId::Deploys => s.deployments.iter().map(deploy).collect(),
+        ListId::Deploys => deploys(s),
         ListId::Checklist => checklist(s),
         ListId::Metrics => metrics(s),
         ListId::Oncall => oncall(s),
         ListId::Journal => s.journal.iter().map(journal).collect(),
         ListId::Debts => s.debts.iter().map(debt).collect(),
-        ListId::Feeds => s.feeds.iter().map(feed).collect(),
+        ListId::Feeds => s.feeds.iter().flat_map(feed).collect(),
         ListId::Passport => passport(s),
         ListId::Plan => s.plan.as_ref().map(plan).unwrap_or_default(),
         ListId::Handoff => handoff(s),
@@ -152,6 +154,17 @@ fn reason(r: &Reason) -> Row<'_> {
     Row::new(id, r.evidence.clone(), Item::Reason(r))
 }
 
+fn deploys(s: &Situation) -> Vec<Row<'_>> {
+    let columns = Row {
+        id: None,
+        evidence: None,
+        item: Item::Columns,
+    };
+    let columns = (!s.deployments.is_empty()).then_some(columns);
+    let rows = s.deployments.iter().map(deploy);
+    columns.into_iter().chain(rows).collect()
+}
+
 fn deploy(d: &DeployRow) -> Row<'_> {
     Row::new(
         d.id.clone(),
@@ -170,9 +183,18 @@ fn debt(d: &DebtView) -> Row<'_> {
     Row::new(d.debt.id.clone(), Some(evidence), Item::Debt(d))
 }
 
-fn feed(f: &FeedView) -> Row<'_> {
+/// A feed, and below it what is wrong and what to do.
+fn feed(f: &FeedView) -> Vec<Row<'_>> {
     let evidence = format!("feed/{}", f.need);
-    Row::new(f.need.clone(), Some(evidence), Item::Feed(f))
+    let mut out = vec![Row::new(f.need.clone(), Some(evidence), Item::Feed(f))];
+    if let Some(fault) = &f.fault {
+        out.push(Row {
+            id: None,
+            evidence: None,
+            item: Item::Text(Tone::Plain, format!("  {fault}").into()),
+        });
+    }
+    out
 }
 
 fn release(r: &ReleaseView) -> Row<'_> {

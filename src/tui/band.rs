@@ -36,7 +36,10 @@ fn loading(model: &Model, theme: &Theme, buf: &mut Buffer, area: Area) {
         pen.gap(1).put("READ-ONLY", theme.flag);
     }
     bar(&mut pen, theme);
-    pen.put(&format!("reading {} …", model.options.config), theme.text);
+    match model.fatal {
+        Some(_) => pen.put("STOPPED", theme.fail),
+        None => pen.put(&format!("reading {} …", model.options.config), theme.text),
+    };
 }
 
 fn bar(pen: &mut Pen<'_>, theme: &Theme) {
@@ -122,8 +125,11 @@ fn reasons(model: &Model, b: &Band, theme: &Theme, pen: &mut Pen<'_>) {
         let next = b.reasons.get(i + 1).map_or(0, |r| width(&r.text) + 3);
         let note = format!("+{more} more");
         let room = pen.left().saturating_sub(width(&r.text));
-        if more > 0 && next > room && room > width(&note) {
-            pen.put(&r.text, style).gap(1).put(&note, theme.dim);
+        if more > 0 && next > room {
+            pen.put(&r.text, style);
+            if room > width(&note) {
+                pen.gap(1).put(&note, theme.dim);
+            }
             return;
         }
         pen.put(&r.text, style);
@@ -162,7 +168,16 @@ pub fn next(model: &Model, theme: &Theme, buf: &mut Buffer, area: Area) {
     let Some(s) = &model.situation else {
         let mut pen = Pen::new(buf, theme, area, 0);
         pen.put(" NEXT  ", theme.dim);
-        pen.put("wait for the first judgement; q leaves", theme.text);
+        let key = model.keymap.label("quit");
+        if model.fatal.is_some() {
+            pen.put(&key, theme.key).gap(2).put(
+                "leave, mend what is named below, and start again",
+                theme.bright,
+            );
+        } else {
+            pen.put("wait for the first judgement; ", theme.text);
+            pen.put(&key, theme.key).put(" leaves", theme.text);
+        }
         return;
     };
     let mut pen = Pen::new(buf, theme, area, 0);
@@ -213,7 +228,7 @@ fn debts(model: &Model, s: &Situation, theme: &Theme, pen: &mut Pen<'_>) {
         "debts {n}: {} ({}, {word}due {due}) ",
         first.debt.what, first.debt.owner
     );
-    let room = pen.left() / 2;
+    let room = pen.left() * 2 / 5;
     if width(&long) <= room {
         pen.right(&long, style);
     } else {

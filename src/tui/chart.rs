@@ -22,6 +22,8 @@ pub struct Look {
     pub zone: Tz,
     /// What the threshold is called.
     pub label: String,
+    /// The newest points are old: nothing stands out.
+    pub old: bool,
 }
 
 /// A chart to be drawn.
@@ -84,7 +86,13 @@ impl<'a> Plot<'a> {
         self.deploy(buf, plot, scale);
         self.threshold(buf, plot, scale);
         self.line(buf, plot, scale, &self.chart.old, self.theme.old, "o");
-        self.line(buf, plot, scale, &self.chart.new, self.theme.value, "*");
+        let value = if self.look.old {
+            self.theme.old
+        } else {
+            self.theme.value
+        };
+        self.line(buf, plot, scale, &self.chart.new, value, "*");
+        self.limit(buf, plot, scale);
         self.values(buf, area, plot, scale, (&low, &high), labels);
         if axis > 0 {
             self.times(buf, area, plot, scale);
@@ -137,8 +145,15 @@ impl<'a> Plot<'a> {
         let dash = self.theme.glyph("╌", "-");
         let dashes = dash.repeat(usize::from(plot.w));
         Pen::new(buf, self.theme, plot, row).put(&dashes, self.theme.threshold);
-        let label = format!(" {} {} ", self.look.label, self.look.unit.show(value));
-        Pen::new(buf, self.theme, plot, row).right(&label, self.theme.threshold);
+    }
+
+    /// The threshold's value, over whatever was drawn there: at the start of its line, where the newest points are not.
+    fn limit(&self, buf: &mut Buffer, plot: Area, scale: Scale) {
+        if let Some(value) = self.chart.threshold.filter(|v| v.is_finite()) {
+            let label = format!("{} {} ", self.look.label, self.look.unit.show(value));
+            let row = scale.row(value, plot.h);
+            Pen::new(buf, self.theme, plot, row).put(&label, self.theme.threshold);
+        }
     }
 
     fn band(&self, buf: &mut Buffer, plot: Area, scale: Scale) {
@@ -389,6 +404,7 @@ mod tests {
             unit: Unit::Number,
             zone: chrono_tz::UTC,
             label: "limit".into(),
+            old: false,
         };
         let mut buf = Buffer::empty(Rect::new(0, 0, size.0, size.1));
         Plot::new(chart, &look, &theme).draw(&mut buf, Area::new(0, 0, size.0, size.1));

@@ -8,7 +8,7 @@ use crate::app::Model;
 use crate::app::action::{self, Action};
 use crate::app::layout::Area;
 use crate::app::model::Loudness;
-use crate::domain::situation::Tone;
+use crate::domain::situation::{Phase, Tone};
 
 /// Acts in the order in which the footer names them.
 const FIRST: [&str; 9] = [
@@ -27,8 +27,11 @@ pub fn footer(model: &Model, theme: &Theme, buf: &mut Buffer, area: Area) {
     keys_right(model, theme, &mut pen);
     if let Some(notice) = model.notice() {
         let (tone, end) = match notice.loudness {
-            Loudness::Info => (Tone::Plain, ""),
-            Loudness::Error => (Tone::Fail, " (esc dismisses, M lists)"),
+            Loudness::Info => (Tone::Plain, String::new()),
+            Loudness::Error => {
+                let key = model.keymap.label("messages");
+                (Tone::Fail, format!(" (esc dismisses, {key} lists)"))
+            }
         };
         pen.put(&format!(" {}{end}", notice.text), theme.tone(tone));
         return;
@@ -64,10 +67,19 @@ fn acts(model: &Model) -> Vec<&'static Action> {
     let Some(s) = &model.situation else {
         return Vec::new();
     };
+    let under_way =
+        s.current.is_some() && !matches!(s.band.phase, None | Some(Phase::Planned | Phase::Ready));
     let mut found: Vec<&'static Action> = action::offered(model.options.read_only)
         .filter(|a| FIRST.contains(&a.id) && s.permits.contains_key(a.id))
+        .filter(|a| !(under_way && a.id == "deploy"))
         .collect();
-    found.sort_by_key(|a| FIRST.iter().position(|f| *f == a.id));
+    // First what comes next, then, with something in flight, the way back.
+    let place = |id: &str| FIRST.iter().position(|f| *f == id);
+    found.sort_by_key(|a| match a.id {
+        id if id == s.next.action => (0, None),
+        "rollback" if under_way => (1, None),
+        id => (2, place(id)),
+    });
     found
 }
 
@@ -80,7 +92,7 @@ fn act(model: &Model, theme: &Theme, pen: &mut Pen<'_>, a: &Action) {
         Some(refusals) => {
             pen.put(&key, theme.dim).gap(1).put(a.verb, theme.dim);
             let why = refusals.first().map_or("", |r| r.why.as_str());
-            let room = pen.left().saturating_sub(14).min(44);
+            let room = pen.left().saturating_sub(30).min(44);
             if room > 16 {
                 let why = super::text::cut(why, room, theme.ascii).into_owned();
                 pen.put(&format!(" (blocked: {why})"), theme.dim);

@@ -48,6 +48,7 @@ pub fn pane(model: &Model, s: &Situation, theme: &Theme, buf: &mut Buffer, inner
             unit: m.unit,
             zone: s.timezone,
             label: threshold_label(s, m),
+            old: !m.freshness.usable(),
         };
         Plot::new(&m.chart, &look, theme).draw(buf, area);
     }
@@ -64,7 +65,8 @@ fn headline(s: &Situation, m: &MetricView, theme: &Theme, buf: &mut Buffer, area
         pen.right(words.trim_end(), theme.unknown);
     }
     pen.put(&m.title, theme.bright).gap(1);
-    pen.put(&m.shown, theme.bright);
+    pen.put(&m.shown, theme.bright).gap(1);
+    pen.put(&m.mark.word, theme.tone(m.mark.tone));
     if let Some(ratio) = m.ratio.filter(|r| r.is_finite()) {
         let times = theme.glyph("×", "x");
         pen.put(bar, theme.dim);
@@ -73,8 +75,6 @@ fn headline(s: &Situation, m: &MetricView, theme: &Theme, buf: &mut Buffer, area
             pen.put(&format!(" ({})", m.baseline), theme.dim);
         }
     }
-    pen.put(bar, theme.dim);
-    pen.put(&m.mark.word, theme.tone(m.mark.tone));
     for t in s
         .triggers
         .iter()

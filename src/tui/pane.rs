@@ -18,7 +18,10 @@ pub fn pane(model: &Model, theme: &Theme, buf: &mut Buffer, pane: Pane, area: Ar
     title(model, theme, buf, pane, area);
     let inner = area.inner();
     let Some(s) = &model.situation else {
-        let text = format!("reading {} …", model.options.config);
+        let text = match model.fatal {
+            Some(_) => "nothing was read".to_string(),
+            None => format!("reading {} …", model.options.config),
+        };
         Pen::new(buf, theme, inner, 0).put(&text, theme.dim);
         return;
     };
@@ -61,12 +64,12 @@ fn filter_words(model: &Model, list: ListId) -> String {
 /// One pane at a time: the others' numbers and names stand on the border.
 fn tabs(model: &Model, theme: &Theme, pen: &mut Pen<'_>, here: Pane) {
     let names: usize = Pane::ALL.iter().map(|p| p.list().title().len() + 4).sum();
-    let long = names + 12 <= pen.left();
+    let long = names + 4 <= pen.left();
     for pane in Pane::ALL {
         let name = pane.list().title();
         if pane == here {
             let extra = model.situation.as_ref().map(|s| subtitle(model, s, pane));
-            let extra = extra.filter(|_| long && pane == Pane::Checklist);
+            let extra = extra.filter(|_| pane == Pane::Checklist && !long);
             let filter = filter_words(model, pane.list());
             let text = format!(
                 " {} {name}{}{filter} ",
@@ -87,7 +90,7 @@ fn subtitle(model: &Model, s: &Situation, pane: Pane) -> String {
         Pane::Calendar => {
             let state = &s.calendar.state.word;
             match &s.calendar.next {
-                Some((at, to)) => format!("  {state}, {} {to}", super::at(s, *at)),
+                Some((at, _)) => format!("  {state} until {}", super::at(s, *at)),
                 None => format!("  {state}"),
             }
         }
@@ -126,11 +129,12 @@ pub fn list(
     }
     let state = model.lists.get(&list).cloned().unwrap_or_default();
     let focused = model.focused_list() == Some(list);
-    let shown = rows.iter().skip(state.offset);
-    let shape = row::Shape::of(&rows, area);
-    for (r, n) in shown.zip(0..area.h) {
+    let shown = rows.iter().enumerate().skip(state.offset);
+    let shape = row::Shape::of(s, &rows, area);
+    for ((i, r), n) in shown.zip(0..area.h) {
         let pen = Pen::new(buf, theme, area, n);
-        row::row(model, s, theme, pen, &r.item, &shape);
+        let loud = shape.loudest == Some(i);
+        row::row(model, s, theme, pen, &r.item, (&shape, loud));
         let selected = r.id.is_some() && r.id == state.selected;
         if selected && focused {
             Pen::over(buf, area, n, theme.selected);

@@ -1,10 +1,12 @@
 //! Writing into cells: one line at a time, from left to right, never past its end.
 
+use std::borrow::Cow;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::text::{clean, cut, cut_middle, width};
+use super::text::{clean, cut, cut_middle, plain, width};
 use super::theme::Theme;
 use crate::app::layout::Area;
 
@@ -49,9 +51,18 @@ impl<'a> Pen<'a> {
         if self.left() == 0 || text.is_empty() {
             return self;
         }
-        let text = clean(text);
+        let text = self.ready(text);
         let text = cut(&text, self.left(), self.theme.ascii);
         self.raw(&text, style)
+    }
+
+    /// Cleaned, and in ASCII where that is wanted.
+    fn ready<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        match clean(text) {
+            cleaned if !self.theme.ascii => cleaned,
+            Cow::Borrowed(text) => plain(text),
+            Cow::Owned(text) => Cow::Owned(plain(&text).into_owned()),
+        }
     }
 
     fn raw(&mut self, text: &str, style: Style) -> &mut Self {
@@ -71,7 +82,7 @@ impl<'a> Pen<'a> {
     /// Writes into a column of `w`, cut at the end, and goes behind it.
     pub fn column(&mut self, text: &str, w: usize, style: Style) -> &mut Self {
         let w = w.min(self.left());
-        let text = clean(text);
+        let text = self.ready(text);
         let text = cut(&text, w, self.theme.ascii);
         self.at_column(&text, w, style)
     }
@@ -79,7 +90,7 @@ impl<'a> Pen<'a> {
     /// The same, cut in the middle: for versions.
     pub fn column_middle(&mut self, text: &str, w: usize, style: Style) -> &mut Self {
         let w = w.min(self.left());
-        let text = clean(text);
+        let text = self.ready(text);
         let text = cut_middle(&text, w, self.theme.ascii);
         self.at_column(&text, w, style)
     }
@@ -96,7 +107,7 @@ impl<'a> Pen<'a> {
 
     /// Writes at the right edge and ends the line before it; nothing where it does not fit.
     pub fn right(&mut self, text: &str, style: Style) -> &mut Self {
-        let text = clean(text);
+        let text = self.ready(text);
         let w = u16::try_from(width(&text)).unwrap_or(u16::MAX);
         if w > 0 && usize::from(w) <= self.left() {
             let x = self.end - w;

@@ -18,35 +18,60 @@ use crate::domain::situation::{
 };
 use crate::domain::time::Instant;
 
-/// Column widths, the same for all rows of a list.
+/// Column widths, the same for all rows of a list, and the one row that is read first.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Shape {
     name: usize,
     second: usize,
     word: usize,
+    time: usize,
+    bar: usize,
+    narrow: bool,
     environment: bool,
+    /// The row that needs a person most; at most one a list.
+    pub loudest: Option<usize>,
 }
 
 impl Shape {
     /// Measures the rows for an area.
     #[must_use]
-    pub fn of(rows: &[Row<'_>], area: Area) -> Self {
+    pub fn of(s: &Situation, rows: &[Row<'_>], area: Area) -> Self {
         let total = usize::from(area.w);
-        let mut shape = Self::default();
-        let mut environment = None;
-        for r in rows {
+        let mut shape = Self {
+            narrow: total < 56 && !(matches_days(rows) && total > 40),
+            ..Self::default()
+        };
+        let mut environment: Option<&str> = None;
+        let mut loudest = Tone::Plain;
+        for (i, r) in rows.iter().enumerate() {
+            shape.loudest = match urgency(s, &r.item) {
+                Tone::Fail if loudest != Tone::Fail => {
+                    loudest = Tone::Fail;
+                    Some(i)
+                }
+                Tone::Hold if loudest == Tone::Plain => {
+                    loudest = Tone::Hold;
+                    Some(i)
+                }
+                _ => shape.loudest,
+            };
             let (name, second, word) = match &r.item {
                 Item::Deploy(d) => {
-                    if environment.get_or_insert(&d.environment) != &&d.environment {
-                        shape.environment = true;
-                    }
-                    (&d.service, versions(d, "→").chars().count(), &d.mark)
+                    shape.environment |=
+                        *environment.get_or_insert(&d.environment) != d.environment;
+                    shape.bar = shape.bar.max(width(&step_bar(d, true)));
+                    (&d.service, versions(d, ">").chars().count(), &d.mark)
                 }
                 Item::Metric(m) => (&m.service, width(&m.title), &m.mark),
                 Item::Gate(g) => (&g.service, width(&g.gate) + 5, &g.mark),
                 Item::Trigger(t) => (&t.service, width(&t.trigger) + 8, &t.mark),
                 Item::Oncall(o) => (&o.person, 0, &o.mark),
                 Item::Feed(f) => (&f.source, width(&f.what), &f.mark),
+                Item::Journal(j) => {
+                    shape.time = shape.time.max(width(&when(s, j.at)));
+                    shape.name = shape.name.max(width(&j.actor)).min(12);
+                    continue;
+                }
                 _ => continue,
             };
             shape.name = shape.name.max(width(name));
@@ -60,27 +85,70 @@ impl Shape {
     }
 }
 
+fn matches_days(rows: &[Row<'_>]) -> bool {
+    rows.iter().any(|r| matches!(r.item, Item::Day(..)))
+}
+
+/// How much a row asks for a person.
+fn urgency(s: &Situation, item: &Item<'_>) -> Tone {
+    let tone = match item {
+        Item::Text(tone, _) => *tone,
+        Item::Deploy(d) => d.mark.tone,
+        Item::Check(i) if s.checklist.next.as_deref() == Some(&i.id) => Tone::Fail,
+        Item::Step(_, StepState::Refused | StepState::Unknown, ..) => Tone::Fail,
+        Item::Step(_, StepState::Asked, ..) => Tone::Hold,
+        Item::Metric(m) => m.mark.tone,
+        Item::Gate(g) => g.mark.tone,
+        Item::Trigger(t) => t.mark.tone,
+        Item::Oncall(o) => o.mark.tone,
+        Item::Alert(a) => a.mark.tone,
+        Item::Feed(f) => f.mark.tone,
+        Item::Proof(l) => l.mark.tone,
+        Item::Debt(d) if d.overdue => Tone::Fail,
+        _ => Tone::Plain,
+    };
+    match (tone, item) {
+        // In a list of verdicts what cannot be told is what a person looks into.
+        (Tone::Unknown, Item::Gate(_) | Item::Deploy(_)) => Tone::Hold,
+        (tone, _) => tone,
+    }
+}
+
+/// When something was written: the clock today, with the day before.
+fn when(s: &Situation, at: Instant) -> String {
+    let day = |t: Instant| t.with_timezone(&s.timezone).date_naive();
+    if day(at) == day(s.now.world) {
+        words::clock_seconds(at, s.timezone)
+    } else {
+        super::at(s, at)
+    }
+}
+
 struct Cx<'a> {
     model: &'a Model,
     s: &'a Situation,
     theme: &'a Theme,
     shape: &'a Shape,
+    /// What the row is called is written in this.
+    name: Style,
 }
 
-/// Paints one row.
+/// Paints one row; `loud`: it is the one that is read first.
 pub fn row(
     model: &Model,
     s: &Situation,
     theme: &Theme,
     mut pen: Pen<'_>,
     item: &Item<'_>,
-    shape: &Shape,
+    (shape, loud): (&Shape, bool),
 ) {
+    let name = if loud { theme.bright } else { theme.text };
     let cx = Cx {
         model,
         s,
         theme,
         shape,
+        name,
     };
     let pen = &mut pen;
     match item {
@@ -93,6 +161,9 @@ pub fn row(
         }
         Item::Reason(r) => {
             pen.put(&r.text, theme.text);
+        }
+        Item::Columns => {
+            cx.columns(pen);
         }
         Item::Day(date, today, segments) => cx.day(pen, *date, *today, segments),
         Item::Planned(r) => {
@@ -110,37 +181,44 @@ pub fn row(
         Item::Trigger(t) => cx.trigger(pen, t),
         Item::Oncall(o) => {
             pen.column(&format!("{}", o.level), 2, theme.dim);
-            pen.column(&o.person, shape.name.max(8), theme.text).gap(1);
+            pen.column(&o.person, shape.name.max(6), name).gap(1);
             pen.put(&o.mark.word, theme.tone(o.mark.tone));
             let until = o.until.map(|u| format!("until {}", super::at(s, u)));
-            let note = [Some(o.note.clone()).filter(|n| !n.is_empty()), until];
-            for text in note.into_iter().flatten() {
-                pen.put(&format!(", {text}"), theme.dim);
-            }
+            let note = if o.note.is_empty() {
+                String::new()
+            } else {
+                format!(", {}", o.note)
+            };
+            let until = until.filter(|u| width(u) + width(&note) + 1 < pen.left());
+            pen.right(until.as_deref().unwrap_or(""), theme.dim);
+            pen.put(&note, theme.dim);
         }
         Item::Alert(a) => {
             if let Some(since) = a.since {
                 pen.right(&cx.age(since), theme.dim);
             }
             pen.put(&a.mark.word, theme.tone(a.mark.tone)).gap(1);
-            pen.put(&a.name, theme.text);
+            pen.put(&a.name, name);
             if let Some(service) = &a.service {
                 pen.put(&format!(" {service}"), theme.dim);
             }
         }
         Item::Journal(j) => {
-            let at = words::clock_seconds(j.at, s.timezone);
-            let today = (s.now.world - j.at).num_hours() < 20;
-            let at = if today { at } else { super::at(s, j.at) };
-            pen.column(&at, 12, theme.dim).gap(1);
-            pen.column(&j.actor, 10, theme.dim).gap(1);
-            pen.put(&j.text, theme.tone(j.tone));
+            pen.column(&when(s, j.at), shape.time, theme.dim).gap(1);
+            pen.column(&j.actor, shape.name, theme.dim).gap(1);
+            // What passed then is no verdict now: the journal is never green.
+            let tone = if j.tone == Tone::Pass {
+                Tone::Plain
+            } else {
+                j.tone
+            };
+            pen.put(&j.text, theme.tone(tone));
         }
         Item::Debt(d) => cx.debt(pen, d),
         Item::Feed(f) => cx.feed(pen, f),
         Item::Proof(l) => {
             cx.mark(pen, &l.mark, 10);
-            pen.put(&l.title, theme.text);
+            pen.put(&l.title, name);
             pen.put(&format!("  {}", l.note), theme.dim);
         }
         Item::Handed(item, taken) => {
@@ -190,6 +268,24 @@ impl Cx<'_> {
         pen.column(&mark.word, w, style).gap(1);
     }
 
+    /// In a narrow list the word stands at the right, where nothing cuts it …
+    fn word_right(&self, pen: &mut Pen<'_>, mark: &Mark) {
+        if self.shape.narrow {
+            pen.right(&mark.word, self.theme.tone(mark.tone));
+        }
+    }
+
+    /// … in a wide one in its column.
+    fn word_here(&self, pen: &mut Pen<'_>, mark: &Mark) {
+        if !self.shape.narrow {
+            pen.column(
+                &mark.word,
+                self.shape.word.max(4),
+                self.theme.tone(mark.tone),
+            );
+        }
+    }
+
     /// A day in words: when it is open or frozen; today carries the cursor.
     fn day(&self, pen: &mut Pen<'_>, date: chrono::NaiveDate, today: bool, segs: &[&StripSegment]) {
         let theme = self.theme;
@@ -198,34 +294,62 @@ impl Cx<'_> {
         pen.put(cursor, theme.bright);
         pen.column(&date.format("%a %-d").to_string(), 7, style);
         let zone = self.s.timezone;
-        let mut first = true;
-        for seg in segs {
+        let here = |seg: &StripSegment| today && seg.span.contains(self.model.world());
+        // In a narrow list what frames the day is left out ("closed … closed"), and the rest says from when until when.
+        let frame = segs.first().map(|s| &s.mark.word);
+        let framed = segs.len() > 2 && frame == segs.last().map(|s| &s.mark.word);
+        for (i, seg) in segs.iter().enumerate() {
             let starts = seg.span.start.with_timezone(&zone);
-            let clock = if starts.date_naive() == date && !(first && midnight(starts)) {
-                format!("{} ", starts.format("%H:%M"))
-            } else {
-                String::new()
+            let dull = frame == Some(&seg.mark.word) && !here(seg);
+            if self.shape.narrow && framed && dull {
+                continue;
+            }
+            let whole = i == 0 && midnight(starts) || starts.date_naive() < date;
+            let clock = match seg.span.end {
+                Some(end) if self.shape.narrow && framed => {
+                    let ends = end.with_timezone(&zone);
+                    format!("{}–{} ", starts.format("%H:%M"), ends.format("%H:%M"))
+                }
+                _ if whole => String::new(),
+                _ => format!("{} ", starts.format("%H:%M")),
             };
-            let now = today && seg.span.contains(self.model.world());
             let style = theme.tone(seg.mark.tone);
-            let style = if now {
+            let style = if here(seg) {
                 style.add_modifier(ratatui::style::Modifier::UNDERLINED)
             } else {
                 style
             };
             pen.put(&clock, theme.dim);
             pen.put(&seg.mark.word, style);
-            if now {
+            if here(seg) {
                 pen.put(theme.glyph("◂", "<"), theme.bright);
             }
             pen.gap(1);
-            first = false;
         }
         if let Some(rule) = segs.iter().find_map(|s| s.rules.first())
             && segs.len() == 1
         {
             pen.put(rule, theme.dim);
         }
+    }
+
+    /// The deploys' headings, over the same columns.
+    fn columns(&self, pen: &mut Pen<'_>) {
+        let (dim, shape) = (self.theme.dim, self.shape);
+        pen.right("  age", dim);
+        pen.column("service", shape.name, dim).gap(1);
+        if shape.environment {
+            pen.column("env", 10, dim).gap(1);
+        }
+        let w = shape.word.max(9);
+        let room = shape
+            .second
+            .min(pen.left().saturating_sub(w + shape.bar + 2).max(8));
+        pen.column("version", room, dim).gap(1);
+        if shape.bar > 0 && shape.bar + 1 + w <= pen.left() {
+            pen.column("step", shape.bar, dim).gap(1);
+        }
+        pen.put("state", dim);
     }
 
     fn deploy(&self, pen: &mut Pen<'_>, d: &DeployRow) {
@@ -250,7 +374,9 @@ impl Cx<'_> {
             pen.column(&d.environment, 10, theme.dim).gap(1);
         }
         let arrow = theme.glyph("→", ">");
-        let room = shape.second.min(pen.left().saturating_sub(w + 15).max(8));
+        let room = shape
+            .second
+            .min(pen.left().saturating_sub(w + shape.bar + 2).max(8));
         pen.column_middle(&versions(d, arrow), room, theme.text);
         pen.gap(1);
         if !d.note.is_empty() && (stale || d.step.is_none()) {
@@ -258,9 +384,9 @@ impl Cx<'_> {
             pen.put(&d.note, theme.dim);
             return;
         }
-        let bar = step_bar(d, theme);
-        if width(&bar) + w + 2 <= pen.left() {
-            pen.column(&bar, 13, theme.text).gap(1);
+        if shape.bar > 0 && shape.bar + 1 + w <= pen.left() {
+            let bar = step_bar(d, theme.ascii);
+            pen.column(&bar, shape.bar, theme.text).gap(1);
         }
         pen.put(&word, theme.tone(d.mark.tone));
         let strategy = d.strategy.as_deref().unwrap_or("");
@@ -279,8 +405,6 @@ impl Cx<'_> {
     fn check(&self, pen: &mut Pen<'_>, i: &ItemView) {
         let theme = self.theme;
         let age = i.at.map(|at| self.age(at)).unwrap_or_default();
-        let next = self.s.checklist.next.as_deref() == Some(i.id.as_str());
-        let style = if next { theme.bright } else { theme.text };
         pen.right(&age, theme.dim);
         // The word is never left out: where the line is short, note and title give way.
         let word = &i.mark.word;
@@ -293,7 +417,7 @@ impl Cx<'_> {
             format!(", {}", i.note)
         };
         let title = room.saturating_sub(width(&note)).max(room.min(12));
-        pen.column(&i.title, title.min(width(&i.title)), style)
+        pen.column(&i.title, title.min(width(&i.title)), self.name)
             .gap(2);
         pen.put(word, theme.tone(i.mark.tone));
         pen.put(&note, theme.dim);
@@ -307,18 +431,23 @@ impl Cx<'_> {
         said: &str,
         at: Option<Instant>,
     ) {
-        let tone = match state {
-            StepState::Confirmed => Tone::Pass,
-            StepState::Asked | StepState::Deferred => Tone::Hold,
-            StepState::Refused => Tone::Fail,
-            StepState::Unknown => Tone::Unknown,
-            StepState::Waiting => Tone::Plain,
+        // Done is no verdict: a confirmed step has its tick, and stays uncoloured.
+        let (sign, tone) = match state {
+            StepState::Confirmed => (self.theme.glyph("✓", "+"), Tone::Plain),
+            StepState::Asked | StepState::Deferred => ("!", Tone::Hold),
+            StepState::Refused => (self.theme.glyph("✗", "x"), Tone::Fail),
+            StepState::Unknown => ("?", Tone::Unknown),
+            StepState::Waiting => (self.theme.glyph("·", "."), Tone::Plain),
         };
         if let Some(at) = at {
             pen.right(&self.age(at), self.theme.dim);
         }
-        self.mark(pen, &Mark::new(state.word(), tone), 9);
-        pen.put(title, self.theme.text);
+        let style = self.theme.tone(tone);
+        pen.put(sign, style)
+            .gap(1)
+            .column(state.word(), 9, style)
+            .gap(1);
+        pen.put(title, self.name);
         if !said.is_empty() {
             pen.put(&format!("  {said}"), self.theme.dim);
         }
@@ -341,11 +470,12 @@ impl Cx<'_> {
             let age = m.newest.map(|at| self.age(at)).unwrap_or_default();
             pen.right(&format!("{} {age}", m.freshness.word()), theme.unknown);
         }
+        self.word_right(pen, &m.mark);
         pen.column(&m.service, shape.name, theme.dim).gap(1);
-        pen.column(&m.title, shape.second, theme.text).gap(1);
+        pen.column(&m.title, shape.second, self.name).gap(1);
         let shown = format!("{:>9}", m.shown);
-        pen.column(&shown, 9, theme.bright).gap(1);
-        pen.column(&m.mark.word, shape.word.max(4), theme.tone(m.mark.tone));
+        pen.column(&shown, 9, self.name).gap(1);
+        self.word_here(pen, &m.mark);
         let distance = m.distance.clone().or_else(|| {
             m.ratio
                 .map(|r| format!("{r:.1}{} baseline", theme.glyph("×", "x")))
@@ -355,11 +485,12 @@ impl Cx<'_> {
 
     fn gate(&self, pen: &mut Pen<'_>, g: &GateView) {
         let (theme, shape) = (self.theme, self.shape);
+        self.word_right(pen, &g.mark);
         pen.column(&g.service, shape.name, theme.dim).gap(1);
-        pen.column(&format!("gate {}", g.gate), shape.second, theme.text);
+        pen.column(&format!("gate {}", g.gate), shape.second, self.name);
         let step = format!("{:>10}", format!("step {}", g.step));
         pen.column(&step, 10, theme.dim).gap(1);
-        pen.column(&g.mark.word, shape.word.max(4), theme.tone(g.mark.tone));
+        self.word_here(pen, &g.mark);
         pen.gap(1).put(&g.said, theme.dim);
     }
 
@@ -371,10 +502,11 @@ impl Cx<'_> {
             crate::domain::policy::Then::Propose => "proposes",
             crate::domain::policy::Then::Automatic => "automatic",
         };
+        self.word_right(pen, &t.mark);
         pen.column(&t.service, shape.name, theme.dim).gap(1);
-        pen.column(&format!("trigger {}", t.trigger), shape.second, theme.text);
+        pen.column(&format!("trigger {}", t.trigger), shape.second, self.name);
         pen.column(&format!("{then:>10}"), 10, theme.dim).gap(1);
-        pen.column(&t.mark.word, shape.word.max(4), theme.tone(t.mark.tone));
+        self.word_here(pen, &t.mark);
         let said = t.undecided.as_deref().unwrap_or(&t.distance);
         pen.gap(1).put(said, theme.dim);
     }
@@ -404,12 +536,6 @@ impl Cx<'_> {
             .gap(1);
         pen.column(&f.source, shape.name, theme.text).gap(1);
         pen.column(&f.what, shape.second, theme.text).gap(1);
-        if let Some(fault) = &f.fault {
-            pen.put(&fault.what, theme.text);
-            if !fault.hint.is_empty() {
-                pen.put(&format!("; {}", fault.hint), theme.bright);
-            }
-        }
     }
 }
 
@@ -430,13 +556,13 @@ fn glyph(theme: &Theme, mark: &Mark) -> &'static str {
 }
 
 /// `▰▰▰▱▱ 40 %`.
-fn step_bar(d: &DeployRow, theme: &Theme) -> String {
+fn step_bar(d: &DeployRow, ascii: bool) -> String {
     let Some((done, all)) = d.step else {
         return d.weight.map_or(String::new(), |w| format!("{w:.0} %"));
     };
     let all = all.clamp(1, 8);
     let done = done.min(all);
-    let (full, open) = (theme.glyph("▰", "#"), theme.glyph("▱", "-"));
+    let (full, open) = if ascii { ("#", "-") } else { ("▰", "▱") };
     let bar = format!(
         "{}{}",
         full.repeat(done as usize),
@@ -446,13 +572,4 @@ fn step_bar(d: &DeployRow, theme: &Theme) -> String {
         Some(w) => format!("{bar} {w:>3.0} %"),
         None => bar,
     }
-}
-
-/// Style helper for other modules: the mark's glyph and word in one string.
-#[must_use]
-pub fn mark_words(theme: &Theme, mark: &Mark) -> (String, Style) {
-    (
-        format!("{} {}", glyph(theme, mark), mark.word),
-        theme.tone(mark.tone),
-    )
 }

@@ -25,6 +25,33 @@ fn hostile(c: char) -> bool {
             | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// The glyphs that our own sentences use, in ASCII. Letters stay what they are.
+#[must_use]
+pub fn plain(text: &str) -> Cow<'_, str> {
+    const PLAIN: [(char, &str); 9] = [
+        ('…', "..."),
+        ('×', "x"),
+        ('→', "->"),
+        ('·', "."),
+        ('–', "-"),
+        ('│', "|"),
+        ('≥', ">="),
+        ('≤', "<="),
+        ('\u{fffd}', "?"),
+    ];
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match PLAIN.iter().find(|(from, _)| *from == c) {
+            Some((_, to)) => out.push_str(to),
+            None => out.push(c),
+        }
+    }
+    Cow::Owned(out)
+}
+
 /// Columns the text takes.
 #[must_use]
 pub fn width(text: &str) -> usize {
@@ -123,6 +150,11 @@ mod tests {
         assert_eq!(clean("a\u{1b}[2Jb"), "a\u{fffd}[2Jb");
         assert_eq!(clean("a\u{202e}b\u{9b}c\nd"), "a\u{fffd}b\u{fffd}c d");
         assert_eq!(clean("żółw 漢字 é"), "żółw 漢字 é");
+    }
+
+    #[test]
+    fn ascii_replaces_glyphs_and_leaves_letters() {
+        assert_eq!(plain("1.4× → żółw …"), "1.4x -> żółw ...");
     }
 
     #[test]

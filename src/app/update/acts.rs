@@ -45,13 +45,13 @@ pub(super) fn act(model: &mut Model, action: &'static Action, opener: Key) -> Ve
     let permission = model.situation.as_ref().and_then(|s| s.permits.get(&key));
     match permission.cloned() {
         Some(Permission::Granted(permit)) => granted(model, action, permit, opener, label),
-        Some(Permission::Refused(refusals)) => refused(model, label, refusals),
+        Some(Permission::Refused(refusals)) => refused(model, label, Some(key), refusals),
         None => {
             let why = match &model.situation {
                 None => "nothing was read yet".to_string(),
                 Some(_) => format!("there is nothing to {} now", action.verb),
             };
-            refused(model, label, vec![Refusal::new("not offered", why)])
+            refused(model, label, None, vec![Refusal::new("not offered", why)])
         }
     }
 }
@@ -119,9 +119,15 @@ fn granted(
     Vec::new()
 }
 
-fn refused(model: &mut Model, label: String, refusals: Vec<Refusal>) -> Vec<Effect> {
+fn refused(
+    model: &mut Model,
+    label: String,
+    key: Option<String>,
+    refusals: Vec<Refusal>,
+) -> Vec<Effect> {
     model.overlays.push(Overlay::Refusal {
         label,
+        key,
         refusals,
         selected: 0,
     });

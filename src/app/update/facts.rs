@@ -29,6 +29,14 @@ pub(super) fn fact(model: &mut Model, fact: Fact) -> Vec<Effect> {
             Vec::new()
         }
         Fact::Fatal(why) => {
+            // What does not fit into the alarm's line is read at length.
+            if why.len() > 80 {
+                model.overlays.push(Overlay::Document {
+                    title: "The engine stopped".into(),
+                    markdown: why.clone(),
+                    scroll: 0,
+                });
+            }
             model.fatal = Some(why);
             Vec::new()
         }
@@ -53,6 +61,7 @@ fn done(
             model.say(Loudness::Error, format!("{label}: refused: {first}"));
             model.overlays.push(Overlay::Refusal {
                 label,
+                key: None,
                 refusals,
                 selected: 0,
             });
@@ -136,6 +145,7 @@ fn news(model: &Model, old: &Situation, new: &Situation) -> Vec<Effect> {
 
 /// Open views follow the new situation: evidence shows the newest numbers, a dialog notices that its target moved.
 fn follow(model: &mut Model, s: &Situation) {
+    let mut permitted = None;
     for overlay in &mut model.overlays {
         match overlay {
             Overlay::Evidence {
@@ -147,6 +157,22 @@ fn follow(model: &mut Model, s: &Situation) {
                     shown.clone_from(e);
                 }
             }
+            Overlay::Refusal {
+                label,
+                key: Some(key),
+                refusals,
+                selected,
+            } => match s.permits.get(key) {
+                Some(Permission::Refused(now)) => {
+                    // The selected reason stays the selected one, by its rule.
+                    let rule = refusals.get(*selected).map(|r| r.rule.clone());
+                    let at = now.iter().position(|r| Some(&r.rule) == rule.as_ref());
+                    *selected = at.unwrap_or(0);
+                    refusals.clone_from(now);
+                }
+                Some(Permission::Granted(_)) => permitted = Some((key.clone(), label.clone())),
+                None => {}
+            },
             Overlay::Dialog(d) => {
                 let same = matches!(
                     s.permits.get(&d.permit.action),
@@ -156,6 +182,12 @@ fn follow(model: &mut Model, s: &Situation) {
             }
             _ => {}
         }
+    }
+    if let Some((gone, label)) = permitted {
+        let same =
+            |o: &Overlay| matches!(o, Overlay::Refusal { key, .. } if key.as_ref() == Some(&gone));
+        model.overlays.retain(|o| !same(o));
+        model.say(Loudness::Info, format!("{label}: permitted now"));
     }
     keep_up(model);
 }
@@ -168,9 +200,7 @@ fn keep_up(model: &mut Model) {
     for trouble in &s.troubles {
         let known = model.notices.iter().any(|n| n.text == *trouble);
         if !known {
-            let shown = model.notice_shown;
-            model.say(Loudness::Error, trouble.clone());
-            model.notice_shown = shown;
+            model.note(Loudness::Error, trouble.clone(), true);
         }
     }
     // A list over the panes whose subject is gone closes itself rather than showing nothing.

@@ -14,6 +14,10 @@ pub(super) fn key(model: &mut Model, key: Key) -> Vec<Effect> {
     if model.shape() == Shape::Tiny {
         return tiny(model, key);
     }
+    // What was good to know is gone with the next key; what went wrong stays until it is dismissed.
+    if model.notice().is_some_and(|n| n.loudness == Loudness::Info) {
+        model.dismiss();
+    }
     if model.filtering.is_some() {
         filtering(model, key);
         return Vec::new();
@@ -34,6 +38,10 @@ pub(super) fn key(model: &mut Model, key: Key) -> Vec<Effect> {
                 Answer::Cancelled => moves::own(model, Own::Back),
                 Answer::Confirmed(request) => {
                     model.overlays.pop();
+                    // An override was asked for from the refusal below: that is answered now.
+                    if matches!(model.overlays.last(), Some(Overlay::Refusal { .. })) {
+                        model.overlays.pop();
+                    }
                     acts::send(model, label, request)
                 }
             }

@@ -58,6 +58,9 @@ fn settle(model: &mut Model) {
         };
         let ids = rows::ids(model, list);
         let state = model.lists.entry(list).or_default();
+        if matches!(list, ListId::Band | ListId::Journal | ListId::Messages) {
+            state.follow_top(&ids);
+        }
         state.settle(&ids, usize::from(area.h));
     }
 }
@@ -129,6 +132,7 @@ fn pointer(model: &mut Model, mouse: Mouse) -> Vec<Effect> {
                 let at = state.offset + usize::from(y - area.y);
                 if let Some(Some(id)) = ids.get(at) {
                     state.selected = Some(id.clone());
+                    state.chosen = true;
                 }
             }
         }

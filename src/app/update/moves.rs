@@ -92,8 +92,7 @@ fn back(model: &mut Model) {
         }
         return;
     }
-    if model.notice_shown {
-        model.notice_shown = false;
+    if model.dismiss() {
         return;
     }
     if let Some(state) = model

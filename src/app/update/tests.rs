@@ -1,1 +1,507 @@
+//! (model, message) → (model, effects).
 
+use std::sync::Arc;
+
+use super::*;
+use crate::app::action;
+use crate::app::fixture::{self, press};
+use crate::app::key::{Code, Key};
+use crate::app::model::{Model, Overlay};
+use crate::app::options::Options;
+use crate::app::port::Fact;
+use crate::app::tour::Stop;
+use crate::domain::situation::{Permission, Situation};
+
+const WIDE: (u16, u16) = (200, 50);
+
+fn story() -> Model {
+    fixture::model(WIDE, Options::default(), Some(fixture::story()))
+}
+
+fn with(s: Situation) -> Model {
+    fixture::model(WIDE, Options::default(), Some(s))
+}
+
+fn tell(m: &mut Model, fact: Fact) -> Vec<Effect> {
+    let now = m.now;
+    update(m, now, Msg::Fact(fact))
+}
+
+fn assess(m: &mut Model, s: Situation) -> Vec<Effect> {
+    tell(m, Fact::Assessed(Arc::new(s)))
+}
+
+fn acts(effects: &[Effect]) -> Vec<String> {
+    let act = |e: &Effect| match e {
+        Effect::Order(Order::Act { request, .. }) => Some(request.action.clone()),
+        _ => None,
+    };
+    effects.iter().filter_map(act).collect()
+}
+
+fn top(m: &Model) -> String {
+    match m.overlays.last() {
+        None => "panes".into(),
+        Some(Overlay::Dialog(d)) => format!("dialog {}", d.permit.action),
+        Some(Overlay::Refusal { label, .. }) => format!("refusal {label}"),
+        Some(Overlay::Evidence { shown, .. }) => format!("evidence {}", shown.title),
+        Some(Overlay::Quit { .. }) => "quit".into(),
+        Some(Overlay::List(l)) => format!("list {}", l.title()),
+        Some(Overlay::Help { .. }) => "help".into(),
+        Some(Overlay::Palette { .. }) => "palette".into(),
+        Some(Overlay::Document { title, .. }) => format!("document {title}"),
+        Some(Overlay::GoTo { .. }) => "goto".into(),
+    }
+}
+
+#[test]
+fn it_lands_on_the_next_thing_to_do() {
+    let mut m = story();
+    assert!(m.on_band);
+    press(&mut m, &["enter"]);
+    assert!(top(&m).starts_with("evidence gate p95"), "{}", top(&m));
+    let mut s = fixture::story();
+    s.band.advice = crate::domain::situation::Advice::NoGo;
+    let m = with(s);
+    assert_eq!(m.pane, Pane::Checklist);
+    assert_eq!(m.selected(ListId::Checklist).as_deref(), Some("dashboards"));
+}
+
+#[test]
+fn a_refused_act_says_why_and_sends_nothing() {
+    let mut m = story();
+    let effects = press(&mut m, &["p"]);
+    assert_eq!(acts(&effects), Vec::<String>::new());
+    assert_eq!(top(&m), "refusal promote");
+    press(&mut m, &["enter", "space", "p"]);
+    assert_eq!(top(&m), "refusal promote", "nothing but esc leaves it");
+    press(&mut m, &["esc"]);
+    assert_eq!(top(&m), "panes");
+}
+
+#[test]
+fn no_key_alone_acts_unless_it_is_undone_by_a_key() {
+    let keys: Vec<&str> = action::ACTIONS
+        .iter()
+        .flat_map(|a| a.keys)
+        .copied()
+        .collect();
+    for key in keys {
+        for pane in ["1", "2", "3", "4", "5", "6", "0"] {
+            let mut m = with(fixture::rolling_back());
+            press(&mut m, &[pane]);
+            for act in acts(&press(&mut m, &[key])) {
+                assert!(
+                    act.starts_with("tick/") || act.starts_with("take/"),
+                    "{key}: {act}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_rollback_wants_the_name_and_the_confirming_key() {
+    let mut m = with(fixture::tripped());
+    let mut effects = press(&mut m, &["R", "R", "R", "enter"]);
+    assert_eq!(top(&m), "panes", "enter on Cancel closes");
+    effects.extend(press(&mut m, &["R", "right", "enter"]));
+    assert_eq!(top(&m), "dialog rollback", "the name is missing");
+    assert_eq!(acts(&effects), Vec::<String>::new());
+    let typed = [
+        "c", "h", "e", "c", "k", "o", "u", "t", "enter", "right", "enter",
+    ];
+    assert_eq!(acts(&press(&mut m, &typed)), ["rollback"]);
+    assert_eq!(m.under_way(), ["Roll back checkout in PRODUCTION"]);
+    assert_eq!(m.tour.stop, Stop::Watch);
+    tell(
+        &mut m,
+        Fact::Done {
+            seq: 1,
+            result: Ok("rollback started".into()),
+        },
+    );
+    assert!(m.under_way().is_empty());
+    assert_eq!(m.notice().unwrap().text, "rollback started");
+}
+
+#[test]
+fn a_dialog_whose_target_moved_cannot_be_confirmed() {
+    let mut m = with(fixture::tripped());
+    press(&mut m, &["R"]);
+    let mut moved = fixture::tripped();
+    let mut permit = fixture::rollback_permit();
+    permit.basis = "another".into();
+    moved
+        .permits
+        .insert("rollback".into(), Permission::Granted(permit));
+    assess(&mut m, moved);
+    let keys = [
+        "c", "h", "e", "c", "k", "o", "u", "t", "enter", "right", "enter",
+    ];
+    assert_eq!(acts(&press(&mut m, &keys)), Vec::<String>::new());
+    assert_eq!(top(&m), "dialog rollback");
+}
+
+#[test]
+fn a_refusal_that_comes_back_from_the_engine_is_shown_and_kept() {
+    let mut m = story();
+    press(&mut m, &["3"]);
+    select(&mut m, ListId::Checklist, "dashboards");
+    assert_eq!(acts(&press(&mut m, &["space"])), ["tick/dashboards"]);
+    let refusal = crate::domain::situation::Refusal::new("moved", "the item was removed");
+    tell(
+        &mut m,
+        Fact::Done {
+            seq: 1,
+            result: Err(vec![refusal]),
+        },
+    );
+    assert_eq!(top(&m), "refusal tick dashboards");
+    press(&mut m, &["esc", "M"]);
+    assert!(
+        rows::rows(&m, ListId::Messages)
+            .iter()
+            .any(|r| r.plain().contains("removed"))
+    );
+}
+
+fn select(m: &mut Model, list: ListId, id: &str) {
+    m.lists.entry(list).or_default().selected = Some(id.into());
+}
+
+#[test]
+fn a_row_that_vanished_is_not_acted_upon_and_nothing_takes_its_place() {
+    let mut m = story();
+    press(&mut m, &["3"]);
+    select(&mut m, ListId::Checklist, "dashboards");
+    let mut s = fixture::story();
+    s.checklist.items.retain(|i| i.id != "dashboards");
+    assess(&mut m, s);
+    assert_eq!(m.selected(ListId::Checklist), None);
+    assert_eq!(acts(&press(&mut m, &["space"])), Vec::<String>::new());
+    let mut s = fixture::story();
+    s.checklist.items.reverse();
+    assess(&mut m, s);
+    assert_eq!(
+        m.selected(ListId::Checklist).as_deref(),
+        Some("dashboards"),
+        "it follows the id"
+    );
+}
+
+#[test]
+fn what_is_not_drawn_gets_no_keys() {
+    let mut m = fixture::model((80, 24), Options::default(), Some(fixture::story()));
+    press(&mut m, &["3"]);
+    select(&mut m, ListId::Checklist, "dashboards");
+    press(&mut m, &["2"]);
+    assert_eq!(acts(&press(&mut m, &["space"])), Vec::<String>::new());
+    assert_eq!(acts(&press(&mut m, &["3", "space"])), ["tick/dashboards"]);
+    // Under an overlay the pane below gets none either, nor do acts.
+    let mut m = story();
+    press(&mut m, &["3"]);
+    select(&mut m, ListId::Checklist, "dashboards");
+    for over in ["d", "f", "p", "?", ":"] {
+        let effects = press(&mut m, &[over, "space", "R", "b"]);
+        assert_eq!(acts(&effects), Vec::<String>::new(), "{over}");
+        assert!(!top(&m).starts_with("dialog"), "{over}");
+        press(&mut m, &["esc"]);
+    }
+}
+
+#[test]
+fn a_tiny_window_takes_only_the_way_out() {
+    let mut m = fixture::model((30, 8), Options::default(), Some(fixture::story()));
+    let keys: Vec<&str> = action::ACTIONS
+        .iter()
+        .flat_map(|a| a.keys)
+        .copied()
+        .filter(|k| !["q", "ctrl-c", "ctrl-z"].contains(k))
+        .collect();
+    assert!(press(&mut m, &keys).is_empty());
+    assert_eq!(top(&m), "panes");
+    assert_eq!(press(&mut m, &["q"]), [Effect::Quit]);
+    let mut m = fixture::model((30, 8), Options::default(), Some(fixture::rolling_back()));
+    assert!(
+        press(&mut m, &["q", "q"]).is_empty(),
+        "it must be asked, so it must be drawn"
+    );
+}
+
+#[test]
+fn leaving_asks_while_something_is_under_way() {
+    let mut m = story();
+    assert_eq!(press(&mut m, &["q"]), [Effect::Quit]);
+    let mut m = with(fixture::rolling_back());
+    assert!(press(&mut m, &["q"]).is_empty());
+    assert_eq!(top(&m), "quit");
+    assert!(
+        press(&mut m, &["q", "q", "enter"]).is_empty(),
+        "Stay has the focus"
+    );
+    assert_eq!(top(&m), "panes");
+    assert_eq!(press(&mut m, &["q", "tab", "enter"]), [Effect::Quit]);
+}
+
+#[test]
+fn read_only_offers_no_act_anywhere() {
+    let options = Options {
+        read_only: true,
+        ..Options::default()
+    };
+    for action in action::ACTIONS.iter().filter(|a| a.is_act()) {
+        for pane in ["1", "2", "3", "4", "5", "6", "0", "d", "h", "f"] {
+            let mut m = fixture::model(WIDE, options.clone(), Some(fixture::rolling_back()));
+            press(&mut m, &[pane]);
+            let effects = press(&mut m, action.keys);
+            assert_eq!(acts(&effects), Vec::<String>::new(), "{}", action.id);
+            let top = top(&m);
+            assert!(
+                !top.starts_with("dialog") && !top.starts_with("refusal"),
+                "{}",
+                action.id
+            );
+            // Not even when the action itself is handed in.
+            let effects = super::acts::act(&mut m, action, Key::char('x'));
+            assert!(effects.is_empty(), "{}", action.id);
+        }
+    }
+}
+
+#[test]
+fn esc_only_backs_out() {
+    let mut m = story();
+    for open in ["p", "enter", "?", ":", "@", "d", "R", "z"] {
+        let mut n = m.clone();
+        let effects = press(&mut n, &[open, "esc", "esc", "esc", "esc", "esc"]);
+        let harmless = |e: &Effect| matches!(e, Effect::Order(Order::Focus { .. }));
+        assert!(effects.iter().all(harmless), "{open}: {effects:?}");
+        assert_eq!(top(&n), "panes");
+        assert!(!n.zoom);
+    }
+    assert!(press(&mut m, &["esc"; 9]).is_empty());
+    assert!(!m.quitting);
+}
+
+#[test]
+fn pasted_text_is_never_run_as_keys() {
+    let mut m = with(fixture::tripped());
+    let now = m.now;
+    assert!(update(&mut m, now, Msg::Pasted("R\tcheckout\nq".into())).is_empty());
+    assert_eq!(top(&m), "panes");
+    assert!(m.notice().unwrap().text.contains("dropped"));
+    press(&mut m, &["R"]);
+    update(&mut m, now, Msg::Pasted("checkout".into()));
+    let Some(Overlay::Dialog(d)) = m.overlays.last() else {
+        panic!("no dialog");
+    };
+    assert!(
+        d.fields
+            .iter()
+            .all(|f| f.expects.is_none() || f.edit.text().is_empty())
+    );
+    press(&mut m, &["shift-tab"]);
+    update(&mut m, now, Msg::Pasted("check\u{1b}out\n".into()));
+    let Some(Overlay::Dialog(d)) = m.overlays.last() else {
+        panic!("no dialog");
+    };
+    assert_eq!(d.fields.last().unwrap().edit.text(), "checkout");
+}
+
+#[test]
+fn the_palette_opens_what_the_key_opens_and_wants_another_key_to_confirm() {
+    let mut m = with(fixture::tripped());
+    press(&mut m, &[":", "r", "o", "l", "l", "space", "b", "enter"]);
+    assert_eq!(top(&m), "dialog rollback");
+    let Some(Overlay::Dialog(d)) = m.overlays.last() else {
+        panic!("no dialog");
+    };
+    assert_eq!(d.confirm_key(), Key::char(' '));
+    // A row's act is not done from afar.
+    press(&mut m, &["esc", "2", ":", "t", "i", "c", "k", "enter"]);
+    assert!(m.in_flight.is_empty());
+}
+
+#[test]
+fn a_filter_narrows_and_esc_clears_it() {
+    let mut m = story();
+    press(&mut m, &["6", "/", "g", "a", "t", "e"]);
+    assert_eq!(rows::rows(&m, ListId::Journal).len(), 3);
+    press(&mut m, &["enter", "q"]);
+    assert!(m.quitting, "after enter the keys are keys again");
+    let mut m = story();
+    press(&mut m, &["6", "/", "q", "esc"]);
+    assert_eq!(rows::rows(&m, ListId::Journal).len(), 10);
+    assert!(!m.quitting);
+}
+
+#[test]
+fn a_tripped_trigger_rings_once_and_only_while_nobody_looks() {
+    let mut m = story();
+    assert!(!assess(&mut m, fixture::tripped()).iter().any(is_bell));
+    let mut m = story();
+    let now = m.now;
+    update(&mut m, now, Msg::Focused(false));
+    let effects = assess(&mut m, fixture::tripped());
+    assert_eq!(effects.iter().filter(|e| is_bell(e)).count(), 1);
+    assert!(!assess(&mut m, fixture::tripped()).iter().any(is_bell));
+}
+
+fn is_bell(e: &Effect) -> bool {
+    matches!(e, Effect::Notify { .. })
+}
+
+#[test]
+fn an_older_situation_never_takes_the_place_of_a_newer() {
+    let mut m = story();
+    let mut old = fixture::tripped();
+    old.now.real -= chrono::Duration::seconds(5);
+    assess(&mut m, old);
+    assert_eq!(m.situation.unwrap().band.advice.word(), "HOLD");
+}
+
+#[test]
+fn the_engine_hears_what_is_looked_at_once() {
+    let mut m = Model::new(Options::default(), WIDE, fixture::now()).unwrap();
+    let focus = |e: &Effect| matches!(e, Effect::Order(Order::Focus { .. }));
+    let first = assess(&mut m, fixture::story());
+    assert_eq!(first.iter().filter(|e| focus(e)).count(), 1);
+    assert!(!assess(&mut m, fixture::story()).iter().any(focus));
+    let moved = press(&mut m, &["4", "j", "j", "j"]);
+    let want = Effect::Order(Order::Focus {
+        release: Some("checkout-2026.47".into()),
+        service: Some("payments".into()),
+    });
+    assert_eq!(moved, [want]);
+}
+
+#[test]
+fn what_went_wrong_stays_until_it_is_dismissed() {
+    let mut m = story();
+    tell(&mut m, Fact::Trouble("the journal is slow".into()));
+    press(&mut m, &["j", "k", "m"]);
+    assert_eq!(m.notice().unwrap().text, "the journal is slow");
+    press(&mut m, &["esc"]);
+    assert!(m.notice().is_none());
+    press(&mut m, &["M"]);
+    assert!(
+        rows::rows(&m, ListId::Messages)
+            .iter()
+            .any(|r| r.plain().contains("slow"))
+    );
+}
+
+#[test]
+fn a_refusal_on_screen_follows_the_situation() {
+    let mut m = story();
+    press(&mut m, &["p"]);
+    let mut s = fixture::story();
+    let permit = fixture::rollback_permit();
+    s.permits
+        .insert("promote".into(), Permission::Granted(permit));
+    assess(&mut m, s);
+    assert_eq!(top(&m), "panes");
+    assert_eq!(m.notice().unwrap().text, "promote: permitted now");
+}
+
+#[test]
+fn an_override_is_asked_for_from_the_refusal_and_answers_it() {
+    let mut m = story();
+    press(&mut m, &["D"]);
+    assert_eq!(top(&m), "refusal deploy");
+    press(&mut m, &["o"]);
+    assert_eq!(top(&m), "dialog override/freeze/quarter end");
+    press(&mut m, &["esc"]);
+    assert_eq!(top(&m), "refusal deploy");
+    let effects = press(&mut m, &["o", "right", "enter"]);
+    assert_eq!(acts(&effects), ["override/freeze/quarter end"]);
+    assert_eq!(top(&m), "panes");
+    press(&mut m, &["D", "j", "o"]);
+    assert_eq!(
+        top(&m),
+        "refusal override gate/checkout/p95/40 %",
+        "no permit: not offered"
+    );
+}
+
+#[test]
+fn a_dead_engine_is_said_and_takes_no_acts() {
+    let mut m = story();
+    let now = m.now;
+    update(&mut m, now, Msg::EngineGone);
+    assert!(m.silent());
+    assert_eq!(
+        acts(&press(&mut m, &["R", "3", "space"])),
+        Vec::<String>::new()
+    );
+    assert!(m.notice().unwrap().text.contains("engine stopped"));
+    assert_eq!(press(&mut m, &["q"]), [Effect::Quit]);
+}
+
+#[test]
+fn dates_are_found_or_refused_with_a_sentence() {
+    let mut m = story();
+    press(&mut m, &["@", "m", "o", "n", "enter"]);
+    assert_eq!(
+        m.selected(ListId::Calendar).as_deref(),
+        Some("calendar/day/2026-11-23")
+    );
+    for text in ["+3", "24", "2026-11-28", "today"] {
+        assert!(moves::go_to(&mut m, text).is_ok(), "{text}");
+    }
+    assert!(
+        moves::go_to(&mut m, "soon")
+            .unwrap_err()
+            .contains("no date")
+    );
+    assert!(
+        moves::go_to(&mut m, "2027-06-01")
+            .unwrap_err()
+            .contains("beyond")
+    );
+}
+
+#[test]
+fn nothing_ticks_faster_than_it_must() {
+    let mut s = fixture::story();
+    s.oncall.escalates_at = None;
+    let m = with(s);
+    assert_eq!((m.next_change() - m.now.real).num_seconds(), 15);
+    let m = with(fixture::rolling_back());
+    assert_eq!((m.next_change() - m.now.real).num_seconds(), 1);
+}
+
+#[test]
+fn keys_before_the_first_situation_do_no_harm() {
+    for key in action::ACTIONS.iter().flat_map(|a| a.keys) {
+        let mut m = Model::new(Options::default(), WIDE, fixture::now()).unwrap();
+        let effects = press(&mut m, &[key, "enter", "j", "G", "esc"]);
+        assert!(acts(&effects).is_empty(), "{key}");
+    }
+}
+
+#[test]
+fn the_mouse_is_off_until_it_is_wanted() {
+    let mut m = story();
+    let now = m.now;
+    let click = Msg::Mouse(Mouse::Pressed(5, 45));
+    update(&mut m, now, click.clone());
+    assert!(m.on_band);
+    assert_eq!(press(&mut m, &["m"]), [Effect::Mouse(true)]);
+    update(&mut m, now, click);
+    assert_eq!((m.on_band, m.pane), (false, Pane::Journal));
+    assert!(m.selected(ListId::Journal).is_some());
+    update(&mut m, now, Msg::Mouse(Mouse::Wheel(5, 45, true)));
+}
+
+#[test]
+fn copying_gives_the_evidence_as_text() {
+    let mut m = story();
+    let effects = press(&mut m, &["enter", "y"]);
+    let Some(Effect::Copy(text)) = effects.last() else {
+        panic!("{effects:?}");
+    };
+    assert!(text.contains("query: histogram_quantile"));
+    assert_eq!(Key::plain(Code::Enter).to_string(), "enter");
+}

@@ -36,6 +36,7 @@ pub fn over(model: &Model, theme: &Theme, buf: &mut Buffer, area: Area, overlay:
             label,
             refusals,
             selected,
+            ..
         } => refusal::refusal(model, theme, buf, area, label, refusals, *selected),
         Overlay::Dialog(d) => dialog::dialog(model, theme, buf, area, d),
         Overlay::Quit { leave } => dialog::quit(model, theme, buf, area, *leave),
