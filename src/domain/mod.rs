@@ -17,6 +17,8 @@ pub mod rollback;
 pub mod rules;
 pub mod secret;
 pub mod situation;
+pub mod text;
 pub mod time;
 pub mod verdict;
 pub mod window;
+pub mod words;
