@@ -64,13 +64,12 @@ fn check(permit: &Permit, request: &Request) -> Result<(), Vec<Refusal>> {
         ]);
     }
     if let Some(word) = &permit.typed
-        && request.inputs.get("typed") != Some(word)
-    {
-        return Err(vec![Refusal::new(
-            "typed",
-            format!("type {word} to confirm"),
-        )]);
-    }
+        && request.inputs.get("typed") != Some(word) {
+            return Err(vec![Refusal::new(
+                "typed",
+                format!("type {word} to confirm"),
+            )]);
+        }
     let missing: Vec<Refusal> = permit
         .inputs
         .iter()
@@ -451,13 +450,12 @@ impl Order<'_, '_> {
             );
         }
         if let Some(watch) = &s.watch
-            && let Some(next) = watch.checkpoints.iter().find(|c| c.mark.word == "ahead")
-        {
-            add(
-                "checkpoint".to_owned(),
-                format!("next checkpoint {} UTC", next.due.format("%F %H:%M")),
-            );
-        }
+            && let Some(next) = watch.checkpoints.iter().find(|c| c.mark.word == "ahead") {
+                add(
+                    "checkpoint".to_owned(),
+                    format!("next checkpoint {} UTC", next.due.format("%F %H:%M")),
+                );
+            }
         for alert in s.oncall.alerts.iter().filter(|a| a.mark.word == "silenced") {
             add(
                 format!("silence/{}", alert.name),
@@ -494,14 +492,13 @@ impl Order<'_, '_> {
         }];
         // A debt that is taken changes its owner.
         if let Some(debt) = item.strip_prefix("debt/")
-            && let Some(open) = self.s.debts.iter().find(|d| d.debt.id == debt)
-        {
-            bodies.push(Body::DebtHanded {
-                debt: debt.to_owned(),
-                to: handoff.to.clone(),
-                due: open.debt.due,
-            });
-        }
+            && let Some(open) = self.s.debts.iter().find(|d| d.debt.id == debt) {
+                bodies.push(Body::DebtHanded {
+                    debt: debt.to_owned(),
+                    to: handoff.to.clone(),
+                    due: open.debt.due,
+                });
+            }
         self.events(bodies)
     }
 
