@@ -233,6 +233,14 @@ fn holds(line: &str, word: &str) -> bool {
     })
 }
 
+/// Where the folders lie: beside the package that is being tested.
+fn src() -> PathBuf {
+    let package = std::env::var_os("CARGO_MANIFEST_DIR");
+    package
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from)
+        .join("src")
+}
+
 /// Files that are compiled into tests alone.
 fn is_test(path: &Path) -> bool {
     path.components().any(|part| {
@@ -259,7 +267,7 @@ fn files(folder: &Path, out: &mut Vec<PathBuf>) {
 
 #[test]
 fn every_folder_keeps_to_its_borders() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let src = src();
     let mut out = Vec::new();
     let mut seen = 0;
     for (folder, ..) in IMPORTS {
@@ -296,7 +304,7 @@ fn every_folder_keeps_to_its_borders() {
 
 #[test]
 fn every_folder_has_a_border() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let src = src();
     for entry in fs::read_dir(src).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
