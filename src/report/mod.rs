@@ -1,1 +1,17 @@
-//! Plain text and JSON faces of a situation.
+//! The plain and the JSON face: they say all that the panes say, in the same words, and decide nothing.
+
+mod exit;
+mod json;
+mod lines;
+mod page;
+mod plain;
+
+pub use exit::{calendar_exit, exit_code, gate_exit, gate_verdict};
+pub use json::{json, schema};
+pub use lines::line;
+pub use plain::{Options, plain};
+
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::error::{BUSY_SECONDS, StoreError, named_io, shown, shown_path};
 
@@ -277,21 +277,20 @@ pub(super) fn lock(dir: &Path) -> Result<File, StoreError> {
     let mut options = OpenOptions::new();
     options.create(true).truncate(false).write(true);
     let file = private(&mut options).open(&path).map_err(fail)?;
-    let since = Instant::now();
-    loop {
+    // Counted, not timed: the store does not ask the time.
+    let pause = Duration::from_millis(5);
+    for _ in 0..BUSY_SECONDS * 200 {
         match file.try_lock() {
             Ok(()) => return Ok(file),
             Err(TryLockError::Error(error)) => return Err(fail(error)),
-            Err(TryLockError::WouldBlock) if since.elapsed().as_secs() >= BUSY_SECONDS => {
-                return Err(StoreError::Locked {
-                    path: shown_path(&path),
-                    doing: "opening",
-                    waited_s: BUSY_SECONDS,
-                });
-            }
-            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(5)),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(pause),
         }
     }
+    Err(StoreError::Locked {
+        path: shown_path(&path),
+        doing: "opening",
+        waited_s: BUSY_SECONDS,
+    })
 }
 
 /// Makes a rename in this directory survive a power cut.

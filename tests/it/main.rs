@@ -12,3 +12,5 @@ mod contracts;
 mod fake;
 mod real;
 mod wire;
+
+mod architecture;
