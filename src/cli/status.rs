@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc::unbounded_channel;
 
 use crate::domain::situation::Situation;
+use crate::report;
 use crate::domain::time::parse_duration;
 use crate::runtime::clock::RealClock;
 use crate::runtime::engine::{Engine, EngineError, Start};
@@ -13,6 +14,9 @@ use crate::runtime::engine::{Engine, EngineError, Start};
 use super::args::{Args, StatusArgs};
 use super::demo::World;
 use super::{exit, fail, fly};
+
+/// Columns of the plain text.
+const WIDTH: usize = 120;
 
 /// Prints the situation.
 pub fn status(args: &Args, wanted: &StatusArgs) -> u8 {
@@ -34,12 +38,19 @@ pub fn look(args: &Args, wanted: &StatusArgs, text: Option<(PathBuf, String)>, w
         Err(code) => code,
         Ok((situation, _)) => {
             let out = if wanted.json {
-                serde_json::to_string_pretty(situation.as_ref()).unwrap_or_default()
+                report::json(&situation)
             } else {
-                String::new()
+                report::plain(
+                    &situation,
+                    report::Options {
+                        width: WIDTH,
+                        ascii: args.ascii,
+                        now: situation.now,
+                    },
+                )
             };
-            println!("{out}");
-            0
+            println!("{}", out.trim_end());
+            report::exit_code(&situation)
         }
     }
 }

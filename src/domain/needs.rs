@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::act::Outcome;
 use super::journal::Journal;
 use super::observe::{Call, Lookback, Need, Subject};
-use super::policy::{Check, Policy, Release, Service};
+use super::policy::{Check, Connection, Policy, Release, Service};
 use super::record::{Part, RecordKind};
 use super::time::{Instant, Now};
 
@@ -83,6 +83,14 @@ fn lookback(journal: &Journal, open: &[&Release], now: Instant) -> u64 {
         .min(LONGEST)
 }
 
+/// The read that takes a span: `range` where there is one.
+fn span_read(connection: &Connection) -> Option<&str> {
+    match connection.reads.get_key_value("range") {
+        Some((name, offer)) if offer.kind == RecordKind::Series => Some(name),
+        _ => connection.read_of(RecordKind::Series).map(|(name, _)| name),
+    }
+}
+
 struct Needs<'a> {
     policy: &'a Policy,
     list: Vec<Need>,
@@ -149,11 +157,7 @@ impl Needs<'_> {
                     if step == BLOCK && !history {
                         continue;
                     }
-                    let Some((read, _)) = self
-                        .policy
-                        .connections
-                        .get(&metric.connection)
-                        .and_then(|c| c.read_of(RecordKind::Series))
+                    let Some(read) = self.policy.connections.get(&metric.connection).and_then(span_read)
                     else {
                         continue;
                     };

@@ -4,6 +4,7 @@ use chrono::Duration;
 
 use crate::domain::act::Outcome;
 use crate::domain::observe::{Freshness, Subject};
+use crate::domain::policy::Policy;
 use crate::domain::record::{Alert, AlertState, IncidentState, Oncall, Records};
 use crate::domain::situation::{AlertRow, Evidence, Mark, OncallRow, OncallView, Tone};
 use crate::domain::time::Instant;
@@ -23,9 +24,24 @@ pub(crate) fn people(view: &View<'_>) -> Vec<Oncall> {
         None => rotations(view),
     };
     list.retain(|o| o.from.is_none_or(|t| t <= view.at()) && o.until.is_none_or(|t| t > view.at()));
+    for one in &mut list {
+        one.person = known_as(view.policy, one);
+    }
     list.sort_by(|a, b| (a.level, &a.person).cmp(&(b.level, &b.person)));
     list.dedup_by(|a, b| a.level == b.level && a.person == b.person);
     list
+}
+
+/// The name that `[people]` gives somebody whom a vendor calls otherwise.
+fn known_as(policy: &Policy, one: &Oncall) -> String {
+    let called = |name: &String| {
+        *name == one.person || one.contact.as_ref() == Some(name)
+    };
+    policy
+        .people
+        .iter()
+        .find(|(_, p)| p.vendor.iter().any(called))
+        .map_or_else(|| one.person.clone(), |(name, _)| name.clone())
 }
 
 fn rotations(view: &View<'_>) -> Vec<Oncall> {

@@ -2,6 +2,7 @@
 
 use crate::domain::needs::BUCKET;
 use crate::domain::observe::{Answer, Fault, Need, Observation, SeriesKey, Subject};
+use crate::domain::policy::MetricKind;
 use crate::domain::record::{Records, Series};
 use crate::domain::rules::Rules;
 use crate::domain::time::Instant;
@@ -60,11 +61,15 @@ impl Engine {
                 let oldest = end - i64::try_from(lookback.seconds).unwrap_or(0);
                 slot.covered = Some(slot.covered.map_or(oldest, |c| c.min(oldest)));
             }
-            // A series that stopped shows by its newest bucket, however often it is read.
-            newest = self
-                .newest(need)
-                .and_then(|t| chrono::DateTime::from_timestamp(t, 0))
-                .map_or(chrono::DateTime::UNIX_EPOCH, |t| t.min(read_at));
+            // A series that stopped shows by its newest bucket, however often it is read. Of a count, no series at
+            // all is an answer too: none.
+            let counts = self.policy.metric(metric).is_some_and(|m| m.kind == MetricKind::Count);
+            if !counts {
+                newest = self
+                    .newest(need)
+                    .and_then(|t| chrono::DateTime::from_timestamp(t, 0))
+                    .map_or(chrono::DateTime::UNIX_EPOCH, |t| t.min(read_at));
+            }
         }
         let bucket = match need.subject {
             Subject::Metric { step, .. } => step,

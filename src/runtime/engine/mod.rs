@@ -22,6 +22,7 @@ use tokio::time::Instant as Tick;
 use crate::app::port::{DocumentKind, Fact, Order};
 use crate::config::trust::Trust;
 use crate::connect::{ConnectOptions, Connections};
+use crate::documents;
 use crate::domain::act::{Act, Outcome, Receipt};
 use crate::domain::assess::assess;
 use crate::domain::event::Body;
@@ -450,7 +451,18 @@ impl Engine {
     }
 
     fn document(&self, kind: DocumentKind) {
-        let _ = kind;
+        let (title, kind) = match kind {
+            DocumentKind::Brief => ("Brief", documents::Kind::Brief),
+            DocumentKind::Handoff => ("Handoff", documents::Kind::Handoff),
+            DocumentKind::Review => ("Review", documents::Kind::Review),
+        };
+        match documents::render(kind, &self.situation, &self.policy, None) {
+            Ok(markdown) => self.say(Fact::Document {
+                title: title.to_owned(),
+                markdown,
+            }),
+            Err(why) => self.say(Fact::Trouble(why)),
+        }
     }
 
     /// Looks at what others may have changed: the store, the file, the clocks. True when something did.
