@@ -6,8 +6,8 @@ use std::sync::Arc;
 use tokio::sync::mpsc::unbounded_channel;
 
 use crate::domain::situation::Situation;
-use crate::report;
 use crate::domain::time::parse_duration;
+use crate::report;
 use crate::runtime::clock::RealClock;
 use crate::runtime::engine::{Engine, EngineError, Start};
 

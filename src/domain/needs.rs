@@ -157,7 +157,11 @@ impl Needs<'_> {
                     if step == BLOCK && !history {
                         continue;
                     }
-                    let Some(read) = self.policy.connections.get(&metric.connection).and_then(span_read)
+                    let Some(read) = self
+                        .policy
+                        .connections
+                        .get(&metric.connection)
+                        .and_then(span_read)
                     else {
                         continue;
                     };

@@ -34,9 +34,7 @@ pub(crate) fn people(view: &View<'_>) -> Vec<Oncall> {
 
 /// The name that `[people]` gives somebody whom a vendor calls otherwise.
 fn known_as(policy: &Policy, one: &Oncall) -> String {
-    let called = |name: &String| {
-        *name == one.person || one.contact.as_ref() == Some(name)
-    };
+    let called = |name: &String| *name == one.person || one.contact.as_ref() == Some(name);
     policy
         .people
         .iter()

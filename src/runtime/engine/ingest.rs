@@ -63,7 +63,10 @@ impl Engine {
             }
             // A series that stopped shows by its newest bucket, however often it is read. Of a count, no series at
             // all is an answer too: none.
-            let counts = self.policy.metric(metric).is_some_and(|m| m.kind == MetricKind::Count);
+            let counts = self
+                .policy
+                .metric(metric)
+                .is_some_and(|m| m.kind == MetricKind::Count);
             if !counts {
                 newest = self
                     .newest(need)
