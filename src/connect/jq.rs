@@ -189,7 +189,7 @@ fn own_funs() -> impl Iterator<Item = Native> {
                 .and_then(|v| to_val(&v)),
             _ => Err("fromjson wants a text".to_owned()),
         };
-        native::bome(parsed.map_err(|e| jaq_core::Error::str(e)))
+        native::bome(parsed.map_err(jaq_core::Error::str))
     });
     // Names that the standard definitions refer to; the words themselves are refused before.
     let nothing = |name: &'static str, arity: usize| -> native::Filter<jaq_core::RunPtr<Data>> {

@@ -85,6 +85,7 @@ fn open(
         clients: Arc::default(),
         endpoints: None,
         canned: None,
+        zone: chrono_tz::UTC,
     };
     let context = DriverContext::new(&connection, spec, &shared).unwrap();
     engine::open(&connection, spec, source, &context).unwrap()
@@ -287,7 +288,8 @@ fn vendor(
 async fn an_act_is_sent_exactly_once_whatever_happens() {
     let refused = |o: &Outcome| matches!(o, Outcome::Refused { .. });
     let unknown = |o: &Outcome| matches!(o, Outcome::Unknown { .. });
-    let cases: [(Says, &dyn Fn(&Outcome) -> bool); 6] = [
+    type Fits<'a> = &'a dyn Fn(&Outcome) -> bool;
+    let cases: [(Says, Fits<'_>); 6] = [
         (Says::Close, &unknown),
         (Says::Silence, &unknown),
         (Says::status(500, "{}"), &unknown),
