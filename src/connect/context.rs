@@ -35,6 +35,8 @@ pub struct Shared {
     pub endpoints: Option<Arc<BTreeMap<String, SocketAddr>>>,
     /// Answers in place of the vendors, for a connector's test rows; no secret is looked up then.
     pub canned: Option<Canned>,
+    /// The zone that people here live in.
+    pub zone: chrono_tz::Tz,
 }
 
 /// What one driver is built from.

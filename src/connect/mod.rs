@@ -91,6 +91,7 @@ impl Connections {
             clients: Arc::new(Clients::new(options.endpoints.is_some())),
             endpoints: options.endpoints.map(Arc::new),
             canned: None,
+            zone: policy.timezone,
         };
         let mut drivers = BTreeMap::new();
         for (name, connection) in &policy.connections {

@@ -108,6 +108,7 @@ async fn run_row(
         clients: Arc::new(Clients::default()),
         endpoints: None,
         canned: Some(canned(answers, sent.clone())),
+        zone: chrono_tz::UTC,
     };
     let said = |diags: Vec<Diag>| {
         let lines: Vec<String> = diags.iter().map(ToString::to_string).collect();

@@ -189,6 +189,7 @@ async fn map(
         clients: Arc::default(),
         endpoints: None,
         canned: Some(canned),
+        zone: chrono_tz::UTC,
     };
     let context = DriverContext::new(&connection, &spec, &shared).unwrap();
     let driver = engine::open(&connection, &spec, &source, &context).unwrap();

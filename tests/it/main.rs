@@ -6,6 +6,10 @@
     clippy::panic
 )]
 
+// The fake vendor is shared with the library's own tests and names what it needs from there.
+pub use cockpit::connect::{context, registry, transport};
+pub use cockpit::domain;
+
 mod contracts;
 #[allow(dead_code)]
 #[path = "../../src/connect/fake.rs"]

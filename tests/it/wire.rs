@@ -85,6 +85,7 @@ fn open(
         clients: Arc::default(),
         endpoints: None,
         canned: None,
+        zone: chrono_tz::UTC,
     };
     let context = DriverContext::new(&connection, spec, &shared).unwrap();
     engine::open(&connection, spec, source, &context).unwrap()
