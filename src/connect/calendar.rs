@@ -57,7 +57,7 @@ impl Calendar {
     ) -> Result<Self, Vec<Diag>> {
         let refuse = |setting: &str, why: &str| Err(vec![context.diag(connection, setting, why)]);
         let zone = match context.text("timezone").map(str::parse::<Tz>) {
-            None => Tz::UTC,
+            None => context.shared.zone,
             Some(Ok(zone)) => zone,
             Some(Err(_)) => return refuse("timezone", "is no IANA zone, such as Europe/Berlin"),
         };

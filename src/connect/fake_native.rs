@@ -39,6 +39,7 @@ pub fn open_native(
     let (registry, _) = super::registry::Registry::load(None);
     let spec = super::registry::parse(registry.source(connector).unwrap()).map_err(|d| vec![d])?;
     let shared = super::context::Shared {
+        zone: chrono_tz::UTC,
         file: "/etc/cockpit/cockpit.toml".into(),
         clock: Arc::new(Still),
         redactor: Arc::default(),

@@ -10,11 +10,11 @@
 pub use cockpit::connect::{context, registry, transport};
 pub use cockpit::domain;
 
+mod architecture;
 mod contracts;
 #[allow(dead_code)]
 #[path = "../../src/connect/fake.rs"]
 mod fake;
+mod flight;
 mod real;
 mod wire;
-
-mod architecture;
