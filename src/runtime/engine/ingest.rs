@@ -67,7 +67,9 @@ impl Engine {
                 .policy
                 .metric(metric)
                 .is_some_and(|m| m.kind == MetricKind::Count);
-            if !counts {
+            if counts {
+                newest = read_at;
+            } else {
                 newest = self
                     .newest(need)
                     .and_then(|t| chrono::DateTime::from_timestamp(t, 0))
