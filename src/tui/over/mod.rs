@@ -43,7 +43,8 @@ pub fn over(model: &Model, theme: &Theme, buf: &mut Buffer, area: Area, overlay:
         Overlay::List(list) => {
             let inner = frame(theme, buf, area, list.title(), "esc back");
             if let Some(s) = &model.situation {
-                pane::list(model, s, theme, buf, *list, inner);
+                let below = pane::list(model, s, theme, buf, *list, inner);
+                pane::more(theme, buf, area, below);
             }
         }
     }
