@@ -392,7 +392,7 @@ impl Cx<'_> {
         let loud = if stale { theme.unknown } else { theme.dim };
         pen.right(&format!("{age:>5}"), loud);
         let word = if d.unplanned {
-            format!("{}, unplanned", d.mark.word)
+            format!("unplanned, {}", d.mark.word)
         } else {
             d.mark.word.clone()
         };

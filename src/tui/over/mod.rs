@@ -31,7 +31,7 @@ pub fn over(model: &Model, theme: &Theme, buf: &mut Buffer, area: Area, overlay:
             title,
             markdown,
             scroll,
-        } => read::document(model, theme, buf, area, title, markdown, *scroll),
+        } => read::document(theme, buf, area, title, markdown, *scroll),
         Overlay::Refusal {
             label,
             refusals,
