@@ -335,20 +335,33 @@ fn plan(p: &PlanView) -> Vec<Row<'_>> {
     out
 }
 
+/// Service by service, those with a rollout under way first: its metrics, gates, triggers.
 fn metrics(s: &Situation) -> Vec<Row<'_>> {
-    let metrics = s.metrics.iter().map(|m| {
-        let evidence = format!("metric/{}", m.id);
-        Row::new(evidence.clone(), Some(evidence), Item::Metric(m))
-    });
-    let gates = s
-        .gates
-        .iter()
-        .map(|g| Row::new(g.id.clone(), Some(g.id.clone()), Item::Gate(g)));
-    let triggers = s
-        .triggers
-        .iter()
-        .map(|t| Row::new(t.id.clone(), Some(t.id.clone()), Item::Trigger(t)));
-    metrics.chain(gates).chain(triggers).collect()
+    let mut services: Vec<&str> = Vec::new();
+    let named = s.metrics.iter().map(|m| m.service.as_str());
+    let named = named.chain(s.gates.iter().map(|g| g.service.as_str()));
+    for service in named.chain(s.triggers.iter().map(|t| t.service.as_str())) {
+        if !services.contains(&service) {
+            services.push(service);
+        }
+    }
+    let moving = |service: &str| {
+        let mut rows = s.deployments.iter();
+        rows.any(|d| d.service == service && d.release.is_some() && d.state.in_flight())
+    };
+    services.sort_by_key(|service| !moving(service));
+    let mut out = Vec::with_capacity(s.metrics.len() + s.gates.len() + s.triggers.len());
+    for service in services {
+        out.extend(s.metrics.iter().filter(|m| m.service == service).map(|m| {
+            let evidence = format!("metric/{}", m.id);
+            Row::new(evidence.clone(), Some(evidence), Item::Metric(m))
+        }));
+        let gates = s.gates.iter().filter(|g| g.service == service);
+        out.extend(gates.map(|g| Row::new(g.id.clone(), Some(g.id.clone()), Item::Gate(g))));
+        let triggers = s.triggers.iter().filter(|t| t.service == service);
+        out.extend(triggers.map(|t| Row::new(t.id.clone(), Some(t.id.clone()), Item::Trigger(t))));
+    }
+    out
 }
 
 fn oncall(s: &Situation) -> Vec<Row<'_>> {

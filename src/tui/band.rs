@@ -53,7 +53,7 @@ fn head(model: &Model, s: &Situation, theme: &Theme, pen: &mut Pen<'_>) {
     } else {
         theme.environment
     };
-    pen.put(&format!(" {} ", b.environment), style);
+    pen.put(&format!(" {} ", b.environment.to_uppercase()), style);
     for flag in &b.flags {
         pen.gap(1).put(flag, theme.flag);
     }
@@ -86,7 +86,7 @@ fn wide(model: &Model, s: &Situation, theme: &Theme, buf: &mut Buffer, area: Are
     let phase = phase.filter(|p| b.release.is_some() && width(p) <= spare);
     spare -= phase.as_deref().map_or(0, width);
     let driver = b.driver.as_ref().map(|d| format!("{bar}driver {d}"));
-    if let Some(driver) = driver.filter(|d| width(d) + 1 <= spare) {
+    if let Some(driver) = driver.filter(|d| width(d) < spare) {
         pen.right(&driver, theme.text);
     }
     if let Some(release) = &b.release {

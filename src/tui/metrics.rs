@@ -35,8 +35,8 @@ pub fn subtitle(model: &Model, s: &Situation) -> String {
     }
 }
 
-/// Paints the pane.
-pub fn pane(model: &Model, s: &Situation, theme: &Theme, buf: &mut Buffer, inner: Area) {
+/// Paints the pane; gives how many rows are hidden below.
+pub fn pane(model: &Model, s: &Situation, theme: &Theme, buf: &mut Buffer, inner: Area) -> usize {
     let rows = s.metrics.len() + s.gates.len() + s.triggers.len();
     let (top, below) = metrics_split(inner, rows);
     if top.h > 0
@@ -52,7 +52,7 @@ pub fn pane(model: &Model, s: &Situation, theme: &Theme, buf: &mut Buffer, inner
         };
         Plot::new(&m.chart, &look, theme).draw(buf, area);
     }
-    pane::list(model, s, theme, buf, ListId::Metrics, below);
+    pane::list(model, s, theme, buf, ListId::Metrics, below)
 }
 
 /// `error rate 0.42 % | 2.4× baseline | rollback at 2.0× for 5 m`.

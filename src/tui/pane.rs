@@ -25,10 +25,29 @@ pub fn pane(model: &Model, theme: &Theme, buf: &mut Buffer, pane: Pane, area: Ar
         Pen::new(buf, theme, inner, 0).put(&text, theme.dim);
         return;
     };
-    if pane == Pane::Metrics && !s.metrics.is_empty() {
-        return metrics::pane(model, s, theme, buf, inner);
+    let below = if pane == Pane::Metrics && !s.metrics.is_empty() {
+        metrics::pane(model, s, theme, buf, inner)
+    } else {
+        list(model, s, theme, buf, pane.list(), inner)
+    };
+    more(theme, buf, area, below);
+}
+
+/// How many rows are hidden below, at the end of the area's own upper border; left out where the title reaches that far.
+pub fn more(theme: &Theme, buf: &mut Buffer, area: Area, below: usize) {
+    let text = format!(" {below} more ");
+    let w = u16::try_from(text.len()).unwrap_or(u16::MAX);
+    if below == 0 || area.w < w + 4 {
+        return;
     }
-    list(model, s, theme, buf, pane.list(), inner);
+    let place = Area::new(area.x + area.w - w - 2, area.y, w, 1);
+    let free = (place.x..place.x + w).all(|x| {
+        let cell = buf.cell((x, place.y));
+        cell.is_some_and(|c| "─┬┴┼-+".contains(c.symbol()))
+    });
+    if free {
+        Pen::new(buf, theme, place, 0).put(&text, theme.dim);
+    }
 }
 
 fn title(model: &Model, theme: &Theme, buf: &mut Buffer, pane: Pane, area: Area) {
@@ -114,7 +133,7 @@ fn subtitle(model: &Model, s: &Situation, pane: Pane) -> String {
     }
 }
 
-/// Paints a list's rows from its offset on.
+/// Paints a list's rows from its offset on; gives how many are hidden below.
 pub fn list(
     model: &Model,
     s: &Situation,
@@ -122,10 +141,11 @@ pub fn list(
     buf: &mut Buffer,
     list: ListId,
     area: Area,
-) {
+) -> usize {
     let rows = rows::rows(model, list);
     if rows.is_empty() {
-        return empty(model, s, theme, buf, list, area);
+        empty(model, s, theme, buf, list, area);
+        return 0;
     }
     let state = model.lists.get(&list).cloned().unwrap_or_default();
     let focused = model.focused_list() == Some(list);
@@ -140,13 +160,8 @@ pub fn list(
             Pen::over(buf, area, n, theme.selected);
         }
     }
-    let below = rows
-        .len()
-        .saturating_sub(state.offset + usize::from(area.h));
-    if below > 0 && area.h > 1 {
-        let edge = Area::new(area.x, area.y + area.h, area.w, 1);
-        Pen::new(buf, theme, edge, 0).right(&format!(" {below} more "), theme.dim);
-    }
+    rows.len()
+        .saturating_sub(state.offset + usize::from(area.h))
 }
 
 /// An empty list says what would fill it, and how.

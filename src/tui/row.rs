@@ -1,5 +1,7 @@
 //! One row of a list, in columns.
 
+use std::borrow::Cow;
+
 use ratatui::style::Style;
 
 use super::pen::Pen;
@@ -27,7 +29,6 @@ pub struct Shape {
     time: usize,
     bar: usize,
     narrow: bool,
-    environment: bool,
     /// The row that needs a person most; at most one a list.
     pub loudest: Option<usize>,
 }
@@ -41,7 +42,6 @@ impl Shape {
             narrow: total < 56 && !(matches_days(rows) && total > 40),
             ..Self::default()
         };
-        let mut environment: Option<&str> = None;
         let mut loudest = Tone::Plain;
         for (i, r) in rows.iter().enumerate() {
             shape.loudest = match urgency(s, &r.item) {
@@ -55,18 +55,16 @@ impl Shape {
                 }
                 _ => shape.loudest,
             };
-            let (name, second, word) = match &r.item {
+            let (name, second, word): (Cow<'_, str>, usize, &Mark) = match &r.item {
                 Item::Deploy(d) => {
-                    shape.environment |=
-                        *environment.get_or_insert(&d.environment) != d.environment;
                     shape.bar = shape.bar.max(width(&step_bar(d, true)));
-                    (&d.service, versions(d, ">").chars().count(), &d.mark)
+                    (place(s, d), versions(d, ">").chars().count(), &d.mark)
                 }
-                Item::Metric(m) => (&m.service, width(&m.title), &m.mark),
-                Item::Gate(g) => (&g.service, width(&g.gate) + 5, &g.mark),
-                Item::Trigger(t) => (&t.service, width(&t.trigger) + 8, &t.mark),
-                Item::Oncall(o) => (&o.person, 0, &o.mark),
-                Item::Feed(f) => (&f.source, width(&f.what), &f.mark),
+                Item::Metric(m) => (m.service.as_str().into(), width(&m.title), &m.mark),
+                Item::Gate(g) => (g.service.as_str().into(), width(&g.gate) + 5, &g.mark),
+                Item::Trigger(t) => (t.service.as_str().into(), width(&t.trigger) + 8, &t.mark),
+                Item::Oncall(o) => (o.person.as_str().into(), 0, &o.mark),
+                Item::Feed(f) => (f.source.as_str().into(), width(&f.what), &f.mark),
                 Item::Journal(j) => {
                     shape.time = shape.time.max(width(&when(s, j.at)));
                     shape.name = shape.name.max(width(&j.actor)).min(12);
@@ -74,15 +72,43 @@ impl Shape {
                 }
                 _ => continue,
             };
-            shape.name = shape.name.max(width(name));
+            shape.name = shape.name.max(width(&name));
             shape.second = shape.second.max(second);
             shape.word = shape.word.max(width(&word.word));
         }
-        shape.name = shape.name.min((total / 4).max(6));
+        shape.name = shape.name.min((total / 3).max(6)).min(18);
         shape.second = shape.second.min((total / 3).max(8));
         shape.word = shape.word.min(12);
         shape
     }
+}
+
+/// Neighbouring segments under one word.
+struct Stretch<'a> {
+    from: Instant,
+    until: Option<Instant>,
+    mark: &'a Mark,
+}
+
+impl Stretch<'_> {
+    fn holds(&self, at: Instant) -> bool {
+        self.from <= at && self.until.is_none_or(|end| at < end)
+    }
+}
+
+fn stretches<'a>(segs: &[&'a StripSegment]) -> Vec<Stretch<'a>> {
+    let mut out: Vec<Stretch<'a>> = Vec::new();
+    for seg in segs {
+        match out.last_mut() {
+            Some(last) if *last.mark == seg.mark => last.until = seg.span.end,
+            _ => out.push(Stretch {
+                from: seg.span.start,
+                until: seg.span.end,
+                mark: &seg.mark,
+            }),
+        }
+    }
+    out
 }
 
 fn matches_days(rows: &[Row<'_>]) -> bool {
@@ -248,6 +274,15 @@ pub fn row(
     }
 }
 
+/// The service, with its environment where that is not the current release's.
+fn place<'a>(s: &Situation, d: &'a DeployRow) -> Cow<'a, str> {
+    let here = s.releases.first().map(|r| r.plan.environment.as_str());
+    if here.is_none_or(|env| env == d.environment) {
+        return d.service.as_str().into();
+    }
+    format!("{} ({})", d.service, d.environment).into()
+}
+
 /// `2.13.4→2.14.0`.
 fn versions(d: &DeployRow, arrow: &str) -> String {
     match &d.from {
@@ -294,18 +329,19 @@ impl Cx<'_> {
         pen.put(cursor, theme.bright);
         pen.column(&date.format("%a %-d").to_string(), 7, style);
         let zone = self.s.timezone;
-        let here = |seg: &StripSegment| today && seg.span.contains(self.model.world());
+        let stretches = stretches(segs);
+        let here = |s: &Stretch<'_>| today && s.holds(self.model.world());
         // In a narrow list what frames the day is left out ("closed … closed"), and the rest says from when until when.
-        let frame = segs.first().map(|s| &s.mark.word);
-        let framed = segs.len() > 2 && frame == segs.last().map(|s| &s.mark.word);
-        for (i, seg) in segs.iter().enumerate() {
-            let starts = seg.span.start.with_timezone(&zone);
-            let dull = frame == Some(&seg.mark.word) && !here(seg);
+        let frame = stretches.first().map(|s| &s.mark.word);
+        let framed = stretches.len() > 2 && frame == stretches.last().map(|s| &s.mark.word);
+        for (i, s) in stretches.iter().enumerate() {
+            let starts = s.from.with_timezone(&zone);
+            let dull = frame == Some(&s.mark.word) && !here(s);
             if self.shape.narrow && framed && dull {
                 continue;
             }
             let whole = i == 0 && midnight(starts) || starts.date_naive() < date;
-            let clock = match seg.span.end {
+            let clock = match s.until {
                 Some(end) if self.shape.narrow && framed => {
                     let ends = end.with_timezone(&zone);
                     format!("{}–{} ", starts.format("%H:%M"), ends.format("%H:%M"))
@@ -313,21 +349,21 @@ impl Cx<'_> {
                 _ if whole => String::new(),
                 _ => format!("{} ", starts.format("%H:%M")),
             };
-            let style = theme.tone(seg.mark.tone);
-            let style = if here(seg) {
+            let style = theme.tone(s.mark.tone);
+            let style = if here(s) {
                 style.add_modifier(ratatui::style::Modifier::UNDERLINED)
             } else {
                 style
             };
             pen.put(&clock, theme.dim);
-            pen.put(&seg.mark.word, style);
-            if here(seg) {
+            pen.put(&s.mark.word, style);
+            if here(s) {
                 pen.put(theme.glyph("◂", "<"), theme.bright);
             }
             pen.gap(1);
         }
         if let Some(rule) = segs.iter().find_map(|s| s.rules.first())
-            && segs.len() == 1
+            && stretches.len() == 1
         {
             pen.put(rule, theme.dim);
         }
@@ -338,9 +374,6 @@ impl Cx<'_> {
         let (dim, shape) = (self.theme.dim, self.shape);
         pen.right("  age", dim);
         pen.column("service", shape.name, dim).gap(1);
-        if shape.environment {
-            pen.column("env", 10, dim).gap(1);
-        }
         let w = shape.word.max(9);
         let room = shape
             .second
@@ -359,7 +392,7 @@ impl Cx<'_> {
         let loud = if stale { theme.unknown } else { theme.dim };
         pen.right(&format!("{age:>5}"), loud);
         let word = if d.unplanned {
-            format!("{}, unplanned", d.mark.word)
+            format!("unplanned, {}", d.mark.word)
         } else {
             d.mark.word.clone()
         };
@@ -370,9 +403,6 @@ impl Cx<'_> {
             if stale { theme.dim } else { theme.bright },
         );
         pen.gap(1);
-        if shape.environment {
-            pen.column(&d.environment, 10, theme.dim).gap(1);
-        }
         let arrow = theme.glyph("→", ">");
         let room = shape
             .second
@@ -391,7 +421,8 @@ impl Cx<'_> {
         pen.put(&word, theme.tone(d.mark.tone));
         let strategy = d.strategy.as_deref().unwrap_or("");
         let since = d.since.map(|at| format!("for {}", self.age(at)));
-        let sync = (d.auto_sync == Some(false)).then(|| "auto-sync off".to_string());
+        let sync = d.release.is_some() && d.auto_sync == Some(false);
+        let sync = sync.then(|| "auto-sync off".to_string());
         for text in [Some(strategy.to_string()), since, sync]
             .into_iter()
             .flatten()
@@ -416,7 +447,7 @@ impl Cx<'_> {
         } else {
             format!(", {}", i.note)
         };
-        let title = room.saturating_sub(width(&note)).max(room.min(12));
+        let title = room.saturating_sub(width(&note)).max(room * 3 / 5);
         pen.column(&i.title, title.min(width(&i.title)), self.name)
             .gap(2);
         pen.put(word, theme.tone(i.mark.tone));

@@ -106,6 +106,16 @@ fn title(s: &Situation) -> String {
 fn land(model: &mut Model, s: &Situation) {
     use crate::app::layout::Pane;
     let item = s.checklist.next.clone();
+    // The chart shows what the advice speaks of.
+    let spoken = s.band.reasons.iter().filter_map(|r| r.evidence.as_deref());
+    let ids = crate::app::rows::ids(model, ListId::Metrics);
+    let drawn = spoken
+        .into_iter()
+        .find(|key| ids.iter().flatten().any(|id| id == key));
+    if let Some(key) = drawn {
+        let state = model.lists.entry(ListId::Metrics).or_default();
+        state.selected = Some(key.into());
+    }
     let before = matches!(s.band.advice, Advice::NoGo | Advice::Go | Advice::Idle);
     if let (true, Some(item)) = (before, item) {
         model.pane = Pane::Checklist;

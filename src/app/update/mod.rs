@@ -5,6 +5,7 @@ mod facts;
 mod keys;
 mod moves;
 
+use crate::domain::situation::Tone;
 use crate::domain::time::Now;
 
 use super::layout::Pane;
@@ -85,22 +86,31 @@ fn tell(model: &mut Model) -> Option<Effect> {
 pub fn shown_metric(model: &Model) -> Option<String> {
     let s = model.situation.as_ref()?;
     let selected = model.lists.get(&ListId::Metrics)?.selected.as_deref();
+    // A gate names its metrics by id or by title.
+    let named = |service: &str, metric: &str| {
+        let mut here = s.metrics.iter().filter(|m| m.service == service);
+        here.find(|m| m.metric == metric || m.title == metric)
+    };
     let by_selection = selected.and_then(|id| {
         if let Some(m) = id.strip_prefix("metric/") {
             return s.metrics.iter().find(|x| x.id == m);
         }
-        let (service, metric) = match s.triggers.iter().find(|t| t.id == id) {
-            Some(t) => (t.service.as_str(), t.metric.as_str()),
-            None => {
-                let g = s.gates.iter().find(|g| g.id == id)?;
-                (g.service.as_str(), g.metrics.first()?.0.as_str())
-            }
-        };
-        s.metrics
+        if let Some(t) = s.triggers.iter().find(|t| t.id == id) {
+            return named(&t.service, &t.metric);
+        }
+        let g = s.gates.iter().find(|g| g.id == id)?;
+        // The metric that holds the gate up, before those that pass.
+        let open = g
+            .metrics
             .iter()
-            .find(|x| x.service == service && x.metric == metric)
+            .find(|(_, mark, _)| mark.tone != Tone::Pass);
+        named(&g.service, &open.or(g.metrics.first())?.0)
     });
-    by_selection.or(s.metrics.first()).map(|m| m.id.clone())
+    let first = || match rows::rows(model, ListId::Metrics).first().map(|r| &r.item) {
+        Some(rows::Item::Metric(m)) => Some(*m),
+        _ => s.metrics.first(),
+    };
+    by_selection.or_else(first).map(|m| m.id.clone())
 }
 
 fn pointer(model: &mut Model, mouse: Mouse) -> Vec<Effect> {

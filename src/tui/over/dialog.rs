@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::style::Style;
 
 use super::super::pen::Pen;
-use super::super::text::wrap;
+use super::super::text::{width, wrap};
 use super::super::theme::Theme;
 use super::{frame, middle};
 use crate::app::Model;
@@ -34,8 +34,11 @@ pub fn dialog(model: &Model, theme: &Theme, buf: &mut Buffer, area: Area, d: &Di
         Pen::new(buf, theme, inner, room.saturating_sub(1)).right(&note, theme.hold);
     }
     let first = inner.h.saturating_sub(fields.saturating_add(2)).max(room);
+    let labels = d.fields.iter().map(|f| width(&f.label)).max().unwrap_or(0);
+    let labels = labels.min(usize::from(inner.w) / 2);
     for (row, (i, f)) in (first..).zip(d.fields.iter().enumerate()) {
-        field(theme, buf, inner, row, f, d.spot == Spot::Field(i));
+        let focused = d.spot == Spot::Field(i);
+        field(theme, buf, (inner, row), (f, labels), focused);
     }
     let complaint = d.complaint.clone().or_else(|| {
         d.moved
@@ -88,12 +91,16 @@ fn body(d: &Dialog, theme: &Theme, w: usize) -> Vec<(String, Style)> {
     out
 }
 
-fn field(theme: &Theme, buf: &mut Buffer, inner: Area, row: u16, f: &Field, focused: bool) {
+fn field(
+    theme: &Theme,
+    buf: &mut Buffer,
+    (inner, row): (Area, u16),
+    (f, labels): (&Field, usize),
+    focused: bool,
+) {
     let mut pen = Pen::new(buf, theme, inner, row);
     let style = if focused { theme.bright } else { theme.dim };
-    pen.gap(1)
-        .column(&f.label, 18.min(usize::from(inner.w) / 2), style);
-    pen.gap(1);
+    pen.gap(1).column_middle(&f.label, labels, style).gap(2);
     let text = f.edit.text();
     if !focused {
         let shown = if text.is_empty() { "…" } else { text };

@@ -31,7 +31,7 @@ pub fn over(model: &Model, theme: &Theme, buf: &mut Buffer, area: Area, overlay:
             title,
             markdown,
             scroll,
-        } => read::document(model, theme, buf, area, title, markdown, *scroll),
+        } => read::document(theme, buf, area, title, markdown, *scroll),
         Overlay::Refusal {
             label,
             refusals,
@@ -43,7 +43,8 @@ pub fn over(model: &Model, theme: &Theme, buf: &mut Buffer, area: Area, overlay:
         Overlay::List(list) => {
             let inner = frame(theme, buf, area, list.title(), "esc back");
             if let Some(s) = &model.situation {
-                pane::list(model, s, theme, buf, *list, inner);
+                let below = pane::list(model, s, theme, buf, *list, inner);
+                pane::more(theme, buf, area, below);
             }
         }
     }

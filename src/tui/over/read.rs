@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use super::super::pen::Pen;
 use super::super::text::{clean, width, wrap};
 use super::super::theme::Theme;
-use super::frame;
+use super::{frame, middle};
 use crate::app::Model;
 use crate::app::layout::Area;
 use crate::app::words;
@@ -78,7 +78,6 @@ pub fn evidence(
 
 /// Paints a document: headings and tables as they stand, long lines wrapped.
 pub fn document(
-    model: &Model,
     theme: &Theme,
     buf: &mut Buffer,
     area: Area,
@@ -86,9 +85,7 @@ pub fn document(
     markdown: &str,
     scroll: usize,
 ) {
-    let _ = model;
-    let inner = frame(theme, buf, area, title, "y copies · esc back");
-    let room = usize::from(inner.w.saturating_sub(2));
+    let room = usize::from(area.w.saturating_sub(4));
     let lines: Vec<(String, Style)> = markdown
         .lines()
         .flat_map(|line| {
@@ -101,6 +98,9 @@ pub fn document(
             wrap(&text, room).into_iter().map(move |l| (l, style))
         })
         .collect();
+    let height = u16::try_from(lines.len()).unwrap_or(u16::MAX);
+    let area = middle(area, height.saturating_add(2));
+    let inner = frame(theme, buf, area, title, "y copies · esc back");
     let most = lines.len().saturating_sub(usize::from(inner.h));
     for ((text, style), row) in lines.iter().skip(scroll.min(most)).zip(0..inner.h) {
         Pen::new(buf, theme, inner, row).gap(1).put(text, *style);
