@@ -16,5 +16,6 @@ mod contracts;
 #[path = "../../src/connect/fake.rs"]
 mod fake;
 mod flight;
+mod pages;
 mod real;
 mod wire;
