@@ -2,6 +2,7 @@
 
 pub mod band;
 pub mod chart;
+pub mod day;
 pub mod edges;
 pub mod footer;
 pub mod metrics;

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use ratatui::style::Style;
 
+use super::day;
 use super::pen::Pen;
 use super::text::width;
 use super::theme::Theme;
@@ -16,7 +17,7 @@ use crate::domain::event::StepState;
 use crate::domain::observe::Freshness;
 use crate::domain::situation::{
     CheckpointView, DebtView, DeployRow, FeedView, GateView, ItemView, Mark, MetricView, Situation,
-    StripSegment, Tone, TriggerView,
+    Tone, TriggerView,
 };
 use crate::domain::time::Instant;
 
@@ -81,34 +82,6 @@ impl Shape {
         shape.word = shape.word.min(12);
         shape
     }
-}
-
-/// Neighbouring segments under one word.
-struct Stretch<'a> {
-    from: Instant,
-    until: Option<Instant>,
-    mark: &'a Mark,
-}
-
-impl Stretch<'_> {
-    fn holds(&self, at: Instant) -> bool {
-        self.from <= at && self.until.is_none_or(|end| at < end)
-    }
-}
-
-fn stretches<'a>(segs: &[&'a StripSegment]) -> Vec<Stretch<'a>> {
-    let mut out: Vec<Stretch<'a>> = Vec::new();
-    for seg in segs {
-        match out.last_mut() {
-            Some(last) if *last.mark == seg.mark => last.until = seg.span.end,
-            _ => out.push(Stretch {
-                from: seg.span.start,
-                until: seg.span.end,
-                mark: &seg.mark,
-            }),
-        }
-    }
-    out
 }
 
 fn matches_days(rows: &[Row<'_>]) -> bool {
@@ -191,7 +164,10 @@ pub fn row(
         Item::Columns => {
             cx.columns(pen);
         }
-        Item::Day(date, today, segments) => cx.day(pen, *date, *today, segments),
+        Item::Day(date, today, segments) => {
+            let cursor = (*date, *today, model.world());
+            day::day(pen, theme, s.timezone, cursor, segments, shape.narrow);
+        }
         Item::Planned(r) => {
             let at = r.at.map_or("no date".into(), |at| super::at(s, at));
             pen.right(&r.mark.word, theme.tone(r.mark.tone));
@@ -318,54 +294,6 @@ impl Cx<'_> {
                 self.shape.word.max(4),
                 self.theme.tone(mark.tone),
             );
-        }
-    }
-
-    /// A day in words: when it is open or frozen; today carries the cursor.
-    fn day(&self, pen: &mut Pen<'_>, date: chrono::NaiveDate, today: bool, segs: &[&StripSegment]) {
-        let theme = self.theme;
-        let cursor = if today { theme.glyph("▸", ">") } else { " " };
-        let style = if today { theme.bright } else { theme.text };
-        pen.put(cursor, theme.bright);
-        pen.column(&date.format("%a %-d").to_string(), 7, style);
-        let zone = self.s.timezone;
-        let stretches = stretches(segs);
-        let here = |s: &Stretch<'_>| today && s.holds(self.model.world());
-        // In a narrow list what frames the day is left out ("closed … closed"), and the rest says from when until when.
-        let frame = stretches.first().map(|s| &s.mark.word);
-        let framed = stretches.len() > 2 && frame == stretches.last().map(|s| &s.mark.word);
-        for (i, s) in stretches.iter().enumerate() {
-            let starts = s.from.with_timezone(&zone);
-            let dull = frame == Some(&s.mark.word) && !here(s);
-            if self.shape.narrow && framed && dull {
-                continue;
-            }
-            let whole = i == 0 && midnight(starts) || starts.date_naive() < date;
-            let clock = match s.until {
-                Some(end) if self.shape.narrow && framed => {
-                    let ends = end.with_timezone(&zone);
-                    format!("{}–{} ", starts.format("%H:%M"), ends.format("%H:%M"))
-                }
-                _ if whole => String::new(),
-                _ => format!("{} ", starts.format("%H:%M")),
-            };
-            let style = theme.tone(s.mark.tone);
-            let style = if here(s) {
-                style.add_modifier(ratatui::style::Modifier::UNDERLINED)
-            } else {
-                style
-            };
-            pen.put(&clock, theme.dim);
-            pen.put(&s.mark.word, style);
-            if here(s) {
-                pen.put(theme.glyph("◂", "<"), theme.bright);
-            }
-            pen.gap(1);
-        }
-        if let Some(rule) = segs.iter().find_map(|s| s.rules.first())
-            && stretches.len() == 1
-        {
-            pen.put(rule, theme.dim);
         }
     }
 
@@ -568,11 +496,6 @@ impl Cx<'_> {
         pen.column(&f.source, shape.name, theme.text).gap(1);
         pen.column(&f.what, shape.second, theme.text).gap(1);
     }
-}
-
-fn midnight(at: chrono::DateTime<chrono_tz::Tz>) -> bool {
-    use chrono::Timelike;
-    at.num_seconds_from_midnight() == 0
 }
 
 /// The mark that stands before a word.

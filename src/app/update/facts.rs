@@ -86,6 +86,7 @@ fn assessed(model: &mut Model, new: Arc<Situation>) -> Vec<Effect> {
         Some(old) => effects.extend(news(model, old, &new)),
     }
     model.tour.watch(&new);
+    spoken(model, &new);
     follow(model, &new);
     let title = title(&new);
     if title != model.title {
@@ -106,16 +107,6 @@ fn title(s: &Situation) -> String {
 fn land(model: &mut Model, s: &Situation) {
     use crate::app::layout::Pane;
     let item = s.checklist.next.clone();
-    // The chart shows what the advice speaks of.
-    let spoken = s.band.reasons.iter().filter_map(|r| r.evidence.as_deref());
-    let ids = crate::app::rows::ids(model, ListId::Metrics);
-    let drawn = spoken
-        .into_iter()
-        .find(|key| ids.iter().flatten().any(|id| id == key));
-    if let Some(key) = drawn {
-        let state = model.lists.entry(ListId::Metrics).or_default();
-        state.selected = Some(key.into());
-    }
     let before = matches!(s.band.advice, Advice::NoGo | Advice::Go | Advice::Idle);
     if let (true, Some(item)) = (before, item) {
         model.pane = Pane::Checklist;
@@ -124,6 +115,21 @@ fn land(model: &mut Model, s: &Situation) {
     } else if !s.band.reasons.is_empty() {
         model.on_band = true;
         model.pane = Pane::Metrics;
+    }
+}
+
+/// The chart shows what the advice speaks of, until a person chooses a row. In the focused pane nothing moves by itself.
+fn spoken(model: &mut Model, s: &Situation) {
+    let chosen = model.lists.get(&ListId::Metrics).is_some_and(|l| l.chosen);
+    if chosen || model.focused_list() == Some(ListId::Metrics) {
+        return;
+    }
+    let ids = crate::app::rows::ids(model, ListId::Metrics);
+    let known = |key: &&str| ids.iter().flatten().any(|id| id == key);
+    let keys = s.band.reasons.iter().filter_map(|r| r.evidence.as_deref());
+    if let Some(key) = keys.into_iter().find(known) {
+        let key = key.to_string();
+        model.lists.entry(ListId::Metrics).or_default().selected = Some(key);
     }
 }
 

@@ -68,6 +68,34 @@ fn it_lands_on_the_next_thing_to_do() {
 }
 
 #[test]
+fn the_chart_follows_the_advice_until_a_row_is_chosen() {
+    let mut m = story();
+    assert_eq!(
+        m.selected(ListId::Metrics).as_deref(),
+        Some("gate/checkout/p95/3")
+    );
+    assess(&mut m, fixture::tripped());
+    assert_eq!(
+        m.selected(ListId::Metrics).as_deref(),
+        Some("trigger/checkout/p95-high")
+    );
+    assert_eq!(shown_metric(&m).as_deref(), Some("checkout/p95"));
+    press(&mut m, &["4"]);
+    assess(&mut m, fixture::story());
+    assert_eq!(
+        m.selected(ListId::Metrics).as_deref(),
+        Some("trigger/checkout/p95-high"),
+        "in the focused pane nothing moves"
+    );
+    press(&mut m, &["G", "1"]);
+    assess(&mut m, fixture::tripped());
+    assert_eq!(
+        m.selected(ListId::Metrics).as_deref(),
+        Some("metric/payments/error_rate")
+    );
+}
+
+#[test]
 fn a_refused_act_says_why_and_sends_nothing() {
     let mut m = story();
     let effects = press(&mut m, &["p"]);
