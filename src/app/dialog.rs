@@ -91,7 +91,7 @@ impl Dialog {
             edit: Edit::new(i.default.clone()),
         });
         let word = permit.typed.iter().map(|word| Field {
-            key: None,
+            key: Some("typed".into()),
             label: format!("type {word}"),
             required: true,
             expects: Some(word.clone()),
