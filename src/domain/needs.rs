@@ -51,14 +51,18 @@ pub fn needs(policy: &Policy, journal: &Journal, now: Now) -> Vec<Need> {
     for release in &open {
         for change in &release.changes {
             if let Some(service) = policy.service(&change.service) {
-                let from = change.from.clone().or_else(|| {
-                    journal
-                        .healthy
-                        .get(&(service.name.clone(), release.environment.clone()))
-                        .and_then(|h| h.last())
-                        .map(|h| h.version.clone())
-                });
-                out.change(release, service, from.as_deref(), &change.to);
+                // Never the new version itself, which earns healthy too in time.
+                let target = journal
+                    .target(&service.name, &release.environment, &change.to)
+                    .map(|h| h.version.clone());
+                let from = change.from.clone().or_else(|| target.clone());
+                out.change(
+                    release,
+                    service,
+                    from.as_deref(),
+                    &change.to,
+                    target.as_deref(),
+                );
             }
         }
         out.reactions(journal, release);
@@ -230,7 +234,15 @@ impl Needs<'_> {
         }
     }
 
-    fn change(&mut self, release: &Release, service: &Service, from: Option<&str>, to: &str) {
+    /// Commits between the versions, CI of the new one, images of the new one and of those a rollback may want.
+    fn change(
+        &mut self,
+        release: &Release,
+        service: &Service,
+        from: Option<&str>,
+        to: &str,
+        target: Option<&str>,
+    ) {
         let args = |version: &str| {
             let mut args = service.args(&release.environment);
             args.insert("version".to_owned(), version.to_owned());
@@ -267,7 +279,7 @@ impl Needs<'_> {
             );
         }
         if let Some(connection) = &service.registry {
-            for version in [Some(to), from].into_iter().flatten() {
+            for version in [Some(to), from, target].into_iter().flatten() {
                 self.add(
                     format!("artifact/{}/{version}", service.name),
                     Subject::Artifact {

@@ -7,7 +7,7 @@ use chrono::Duration;
 
 use super::act::{Act, Verb};
 use super::assess::View;
-use super::assess::{act_brief_text, act_messages, act_steer};
+use super::assess::{act_brief_text, act_messages, act_steer, next_service};
 use super::contract;
 use super::event::{Body, Closing, HandoffItem, Plan};
 use super::journal::Journal;
@@ -309,34 +309,27 @@ impl Order<'_, '_> {
 
     /// The first service in dependency order that is not deployed yet.
     fn deploy(&self) -> Tasks {
-        let Some(release) = self.view.release else {
-            return Ok(Vec::new());
-        };
-        for service in self.view.services() {
-            let Some(rollout) = self.view.rollout(&service.name) else {
-                continue;
-            };
-            if rollout
-                .record
-                .is_some_and(|d| d.version == rollout.change.to)
-            {
-                continue;
-            }
-            if let Some(act) = act_steer(
-                self.view,
-                release,
-                rollout,
-                Verb::Deploy,
-                "release",
-                self.nonce,
-            ) {
-                return Ok(vec![self.perform(act, Vec::new())]);
-            }
+        let act = self
+            .view
+            .release
+            .zip(next_service(self.view))
+            .and_then(|(release, rollout)| {
+                act_steer(
+                    self.view,
+                    release,
+                    rollout,
+                    Verb::Deploy,
+                    "release",
+                    self.nonce,
+                )
+            });
+        match act {
+            Some(act) => Ok(vec![self.perform(act, Vec::new())]),
+            None => Err(vec![Refusal::new(
+                "deploy",
+                "the vendor's live record of the service is not known",
+            )]),
         }
-        Err(vec![Refusal::new(
-            "deploy",
-            "every change is deployed already",
-        )])
     }
 
     fn steer(&self, verb: Verb) -> Tasks {
@@ -621,6 +614,7 @@ impl Order<'_, '_> {
         let closing = match how {
             "as rolled back" => Closing::RolledBack,
             "as abandoned" => Closing::Abandoned,
+            "as superseded" => Closing::Superseded,
             "as shipped" => Closing::Shipped,
             _ => Closing::ShippedUnproven,
         };
@@ -643,7 +637,8 @@ impl Order<'_, '_> {
 
     fn overrule(&self, rule: &str) -> Tasks {
         let second = Some(self.input("second")).filter(|x| !x.is_empty());
-        if second.as_ref() == Some(&self.actor()) {
+        let own = self.actor().to_lowercase();
+        if second.as_ref().is_some_and(|x| x.to_lowercase() == own) {
             return Err(vec![Refusal::new(
                 rule,
                 "the second person may not be the one who asks",
@@ -661,6 +656,13 @@ impl Order<'_, '_> {
 
     fn settle(&self, debt: &str) -> Tasks {
         let to = self.input("to");
+        let owner = self.s.debts.iter().find(|d| d.debt.id == debt);
+        if owner.is_some_and(|d| d.debt.owner == to) {
+            return Err(vec![Refusal::new(
+                "debt",
+                format!("{to} owes it already: handing it to oneself only moves its due time"),
+            )]);
+        }
         if !to.is_empty() {
             return self.events(vec![Body::DebtHanded {
                 debt: debt.to_owned(),

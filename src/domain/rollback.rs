@@ -135,7 +135,11 @@ fn steps_of(
     let holds = part.can_hold && part.record.auto_sync == Some(true);
     let field = part.record.hold_field.clone().unwrap_or(Value::Null);
     if holds {
-        let title = format!("hold auto-sync of {name}, keeping the field as it is");
+        let title = if part.record.hold_field.is_some() {
+            format!("hold auto-sync of {name}, keeping the field as it is")
+        } else {
+            format!("hold auto-sync of {name}; its field was not read, so it is put back by hand")
+        };
         let hold = act(Verb::Hold, vec![("field", field.clone())], title.clone());
         steps.push(step("hold", StepKind::Hold { act: hold }, title));
     }
@@ -170,7 +174,8 @@ fn steps_of(
         },
         format!("wait until {name} {} serves", part.to),
     ));
-    if holds {
+    // What was not read cannot be put back exactly: then there is no restore, only a debt.
+    if holds && part.record.hold_field.is_some() {
         let title = format!(
             "restore auto-sync of {name} once its source no longer names {}",
             part.from

@@ -262,6 +262,9 @@ pub struct CalendarView {
     pub unread: Vec<String>,
     /// Last release that shipped.
     pub last_shipped: Option<String>,
+    /// Plans that are in each other's way: both parties and the way out, a sentence each.
+    #[serde(default)]
+    pub conflicts: Vec<String>,
 }
 
 /// A release on the calendar.

@@ -72,7 +72,7 @@ fn word(view: &View<'_>, s: &Situation) -> (Advice, Vec<Reason>) {
         }
         Phase::Planned | Phase::Ready => start(s, view),
         Phase::Deploying | Phase::Verifying | Phase::Watching => {
-            if let Some(out) = bad(s) {
+            if let Some(out) = bad(view, s) {
                 return out;
             }
             if release.phase == Phase::Watching {
@@ -115,7 +115,7 @@ fn blind(view: &View<'_>, s: &Situation) -> Option<Vec<Reason>> {
 }
 
 /// Rollback runs, a trigger tripped, a critical gate failed.
-fn bad(s: &Situation) -> Option<(Advice, Vec<Reason>)> {
+fn bad(view: &View<'_>, s: &Situation) -> Option<(Advice, Vec<Reason>)> {
     if let Some(plan) = s.plan.as_ref().filter(|p| p.ended.is_none()) {
         let at = plan
             .stuck
@@ -137,6 +137,10 @@ fn bad(s: &Situation) -> Option<(Advice, Vec<Reason>)> {
             })
             .unwrap_or_else(|| "finishing".to_owned());
         return Some((Advice::RollingBack, vec![reason(at, None)]));
+    }
+    // There is nothing left to roll back: then it is a hold, below.
+    if view.state.is_some_and(|x| x.rolled_back().is_some()) {
+        return None;
     }
     let mut reasons: Vec<Reason> = s
         .triggers
@@ -258,8 +262,15 @@ fn rolling(view: &View<'_>, s: &Situation) -> (Advice, Vec<Reason>) {
             ));
         }
     }
+    holds(view, &mut reasons);
     if s.gates.is_empty() {
         reasons.push(reason("no gate ran yet", None));
+    } else if s
+        .gates
+        .iter()
+        .all(|g| matches!(g.verdict, Verdict::NotRun { .. }))
+    {
+        reasons.push(reason("no gate of this step ran", None));
     }
     if reasons.is_empty() {
         let passed = s.gates.len();
@@ -272,6 +283,24 @@ fn rolling(view: &View<'_>, s: &Situation) -> (Advice, Vec<Reason>) {
         );
     }
     (Advice::Hold, reasons)
+}
+
+/// Rollouts that somebody stopped.
+fn holds(view: &View<'_>, reasons: &mut Vec<Reason>) {
+    let Some(release) = view.release else {
+        return;
+    };
+    for rollout in view.rollouts.iter().filter(|r| r.in_flight()) {
+        if let Some(act) = super::holds::held(view, release, &rollout.service.name) {
+            reasons.push(reason(
+                format!(
+                    "{} is held by {}: {}",
+                    rollout.service.name, act.actor, act.act.reason
+                ),
+                None,
+            ));
+        }
+    }
 }
 
 fn undecided_triggers(s: &Situation, reasons: &mut Vec<Reason>) {
@@ -296,6 +325,16 @@ fn watching(view: &View<'_>, s: &Situation) -> (Advice, Vec<Reason>) {
         }
     }
     undecided_triggers(s, &mut reasons);
+    for trigger in s.triggers.iter().filter(|t| t.tripped) {
+        reasons.push(reason(
+            format!(
+                "tripped after the rollback: {} {}",
+                trigger.metric, trigger.distance
+            ),
+            Some(trigger.id.clone()),
+        ));
+    }
+    holds(view, &mut reasons);
     if !reasons.is_empty() {
         return (Advice::Hold, reasons);
     }
@@ -324,6 +363,9 @@ fn armed(view: &View<'_>) -> String {
     let Some(release) = view.release.filter(|_| automatic > 0) else {
         return "auto off".to_owned();
     };
+    if view.state.is_none_or(|s| s.contract.is_none()) {
+        return "not armed: the contract is not sealed".to_owned();
+    }
     let session = &view.observed.session;
     if session.drives.contains(&release.id) {
         format!(
@@ -360,6 +402,8 @@ pub(super) fn automatic<'a>(
     view: &View<'_>,
     s: &'a Situation,
 ) -> Option<&'a crate::domain::situation::TriggerView> {
+    // Only what was agreed beforehand may act by itself (law 3).
+    view.state.filter(|x| x.contract.is_some())?;
     s.triggers.iter().find(|t| {
         let key = (t.service.clone(), t.trigger.clone());
         let trip = view.state.and_then(|x| x.trips.get(&key));
@@ -417,13 +461,27 @@ fn next(view: &View<'_>, s: &Situation) -> NextStep {
             out
         }
         Advice::NoGo => no_go(view, s, first),
-        Advice::Proceed => step("promote", "promote", first),
+        Advice::Proceed => proceed(s, first),
         Advice::Hold => step("", "wait", first),
         Advice::Watching if view.state.is_some_and(|x| x.rolled_back().is_some()) => {
             step("handoff", "hand off", first)
         }
         Advice::Watching => step("", "watch", first),
         Advice::Closed | Advice::Idle => step("", "nothing to do", first),
+    }
+}
+
+/// The rollout that is under way goes on; after it the next service starts; after the last, the watch.
+fn proceed(s: &Situation, first: String) -> NextStep {
+    let granted = |key: &str| matches!(s.permits.get(key), Some(Permission::Granted(_)));
+    if granted("promote") {
+        step("promote", "promote", first)
+    } else if granted("deploy") {
+        let mut out = step("deploy", "deploy the next service", first);
+        out.expected = expected(s, "deploy");
+        out
+    } else {
+        step("", "wait", first)
     }
 }
 

@@ -1,32 +1,58 @@
 //! "May I ship now, and if not, until when and why": the calendar pane and the refusals of a start (SEMANTICS 1–3).
 
+use std::collections::BTreeSet;
+
 use chrono::Duration;
 
-use crate::domain::policy::Release;
+use crate::domain::event::Closing;
+use crate::domain::policy::{Change, Release};
 use crate::domain::rules::target;
 use crate::domain::situation::{
     CalendarRelease, CalendarView, Evidence, Mark, Refusal, StripSegment, Tone,
 };
 use crate::domain::time::{self, Instant};
 use crate::domain::window::{
-    Fit, HoldKind, NextChange, SegmentKind, Standing, Target, Timeline, WindowState,
+    Compiled, Fit, HoldKind, NextChange, SegmentKind, Standing, Target, Timeline, WindowState,
 };
 
-use super::{Proofs, View, clock_full, phase_of};
+use super::{Proofs, View, clock_full, conflicts, phase_of};
 
 /// Days on the strip.
 const STRIP_DAYS: i64 = 8;
 
 /// Asks a question of the timeline of one target; `None` where no rule could be compiled.
-fn ask<T>(view: &View<'_>, target: &Target, question: impl Fn(&Timeline<'_>) -> T) -> Option<T> {
+pub(super) fn ask<T>(
+    view: &View<'_>,
+    target: &Target,
+    question: impl Fn(&Timeline<'_>) -> T,
+) -> Option<T> {
     let rules = view.observed.rules.as_deref()?;
     let compiled = rules.compiled.as_ref()?;
     let health = rules.calendars(view.policy, view.observed, view.now);
     Some(question(&compiled.timeline(target, &health)))
 }
 
+/// Why windows and freezes of a release cannot be told now; `None` when they can.
+pub(super) fn unknown(view: &View<'_>, release: &Release) -> Option<String> {
+    if let Some(problem) = view
+        .observed
+        .rules
+        .as_deref()
+        .and_then(|r| r.problems.first())
+    {
+        return Some(problem.clone());
+    }
+    targets(view, release).iter().find_map(|target| {
+        match ask(view, target, |t| t.state_at(view.at())) {
+            None => Some("windows and freezes are not known yet".to_owned()),
+            Some(standing) => matches!(standing.state, WindowState::Unknown { .. })
+                .then(|| standing.sentence(view.policy.timezone)),
+        }
+    })
+}
+
 /// The targets of a release: one a service, or the environment when there is none.
-fn targets(view: &View<'_>, release: &Release) -> Vec<Target> {
+pub(super) fn targets(view: &View<'_>, release: &Release) -> Vec<Target> {
     release
         .changes
         .iter()
@@ -53,20 +79,27 @@ pub(super) fn needed(view: &View<'_>, release: &Release) -> (i64, String) {
             .get((lengths.len() * 9).div_ceil(10).saturating_sub(1))
             .copied()
     };
-    let known: Vec<i64> = release
+    // Of a release that is partly deployed, the rest.
+    let rest: Vec<&Change> = release
         .changes
         .iter()
-        .filter_map(|c| p90(&c.service))
+        .filter(|c| {
+            !view
+                .journal
+                .release(&release.id)
+                .and_then(|s| s.tracks.get(&c.service))
+                .is_some_and(|t| t.version == c.to && t.finished.is_some())
+        })
         .collect();
-    let (deploy, how) = if known.len() == release.changes.len() && !known.is_empty() {
+    let known: Vec<i64> = rest.iter().filter_map(|c| p90(&c.service)).collect();
+    let (deploy, how) = if known.len() == rest.len() && !known.is_empty() {
         (known.iter().sum(), "P90 of earlier deployments")
     } else if let Some(length) = release.length {
         (seconds(length), "planned length")
     } else {
         (seconds(limits.deploy_length), "default length")
     };
-    let gates: i64 = release
-        .changes
+    let gates: i64 = rest
         .iter()
         .filter_map(|c| view.policy.service(&c.service))
         .map(|s| {
@@ -110,12 +143,13 @@ pub(super) fn start_refusals(view: &View<'_>, release: &Release) -> Vec<Refusal>
     }
     let (need, _) = needed(view, release);
     for target in targets(view, release) {
-        let Some((standing, fit)) = ask(view, &target, |t| {
-            (
-                t.state_at(view.at()),
-                t.fit(view.at(), Duration::seconds(need)),
-            )
-        }) else {
+        let length = Duration::seconds(need);
+        let asked = lifted(view, &target, length).or_else(|| {
+            ask(view, &target, |t| {
+                (t.state_at(view.at()), t.fit(view.at(), length))
+            })
+        });
+        let Some((standing, fit)) = asked else {
             refusals.push(
                 Refusal::new("calendar", "windows and freezes are not known yet")
                     .way_out("wait for the first reading, or press r"),
@@ -130,8 +164,31 @@ pub(super) fn start_refusals(view: &View<'_>, release: &Release) -> Vec<Refusal>
             refusals.push(refusal.way_out("start in the next window, or override with a reason"));
         }
     }
-    refusals.dedup_by(|a, b| a.rule == b.rule && a.why == b.why);
+    let mut seen = BTreeSet::new();
+    refusals.retain(|r| seen.insert((r.rule.clone(), r.why.clone())));
     refusals
+}
+
+/// The standing as if the freezes that were overridden did not exist: what they hid (a closed window, another freeze)
+/// still counts.
+fn lifted(view: &View<'_>, target: &Target, needed: Duration) -> Option<(Standing, Fit)> {
+    let rules = view.observed.rules.as_deref()?;
+    let compiled = rules.compiled.as_ref()?;
+    let mut book = compiled.book().clone();
+    let all = book.freezes.len();
+    book.freezes
+        .retain(|f| !overridden(view, &format!("freeze/{}", f.name)));
+    if book.freezes.len() == all {
+        return None;
+    }
+    let from = view.at() - Duration::days(1);
+    let short = Compiled::new(book, from, view.at() + Duration::days(STRIP_DAYS)).ok()?;
+    let health = rules.calendars(view.policy, view.observed, view.now);
+    let timeline = short.timeline(target, &health);
+    Some((
+        timeline.state_at(view.at()),
+        timeline.fit(view.at(), needed),
+    ))
 }
 
 fn fit_sentence(fit: &Fit) -> String {
@@ -147,6 +204,12 @@ fn by_rules(view: &View<'_>, standing: &Standing, refusals: &mut Vec<Refusal>) {
     if standing.state.is_open() {
         return;
     }
+    // Being inside one window is enough, so an override of one is.
+    let window = standing
+        .state
+        .holds()
+        .iter()
+        .any(|h| h.kind == HoldKind::Window && overridden(view, &format!("window/{}", h.rule)));
     let sentences = standing.reasons(view.policy.timezone);
     for (hold, why) in standing.state.holds().iter().zip(sentences) {
         let rule = match hold.kind {
@@ -154,7 +217,7 @@ fn by_rules(view: &View<'_>, standing: &Standing, refusals: &mut Vec<Refusal>) {
             HoldKind::Window => format!("window/{}", hold.rule),
             HoldKind::Calendar => format!("calendar/{}", hold.rule),
         };
-        if overridden(view, &rule) {
+        if overridden(view, &rule) || (window && hold.kind == HoldKind::Window) {
             continue;
         }
         let mut refusal = Refusal::new(rule, why);
@@ -176,7 +239,7 @@ fn by_rules(view: &View<'_>, standing: &Standing, refusals: &mut Vec<Refusal>) {
 }
 
 /// Is an override of that rule in force for the current release?
-fn overridden(view: &View<'_>, rule: &str) -> bool {
+pub(super) fn overridden(view: &View<'_>, rule: &str) -> bool {
     view.state
         .and_then(|s| s.overrides.get(rule))
         .is_some_and(|(_, expires)| *expires > view.at())
@@ -200,7 +263,8 @@ pub(super) fn rollback_refusals(view: &View<'_>, release: &Release) -> (Vec<Refu
             let wants = hold.rollback == Some(crate::domain::window::RollbackUnder::Override);
             if wants && !overridden(view, &rule) {
                 let mut refusal =
-                    Refusal::new(rule, format!("freeze {} holds rollbacks too", hold.rule));
+                    Refusal::new(rule, format!("freeze {} holds rollbacks too", hold.rule))
+                        .way_out("override it with a reason");
                 refusal.owner.clone_from(&hold.owner);
                 refusal.until = hold.until;
                 refusal.overridable = true;
@@ -211,6 +275,8 @@ pub(super) fn rollback_refusals(view: &View<'_>, release: &Release) -> (Vec<Refu
         }
     }
     crossed.dedup();
+    let mut seen = BTreeSet::new();
+    refusals.retain(|r: &Refusal| seen.insert(r.rule.clone()));
     (refusals, crossed)
 }
 
@@ -230,6 +296,7 @@ pub(super) fn calendar(view: &View<'_>, proofs: &mut Proofs) -> CalendarView {
     let mut out = CalendarView {
         releases: releases(view),
         last_shipped: last_shipped(view),
+        conflicts: conflicts::conflicts(view),
         ..CalendarView::default()
     };
     let unread = view
@@ -403,6 +470,7 @@ fn last_shipped(view: &View<'_>) -> Option<String> {
         .releases
         .iter()
         .filter_map(|(id, s)| s.closing.as_ref().map(|c| (c.2, id, c.0)))
+        .filter(|(_, _, c)| matches!(c, Closing::Shipped | Closing::ShippedUnproven))
         .max_by_key(|(at, _, _)| *at)
         .map(|(at, id, closing)| {
             format!(

@@ -1,7 +1,5 @@
 //! The checklist: every item proven by a rule or ticked by hand, and unticked when its proof ages out (SEMANTICS 4).
 
-use chrono::Duration;
-
 use crate::domain::observe::Freshness;
 use crate::domain::policy::{Check, ChecklistItem, Section};
 use crate::domain::record::{BuildState, Records};
@@ -114,9 +112,11 @@ fn judge(view: &View<'_>, s: &Situation, item: &ChecklistItem) -> ItemView {
             },
         );
         out.note = format!("{} (as it was when the phase ended)", was.1);
-        if was.0 == "done" {
-            out.verdict = Verdict::Pass;
-        }
+        out.verdict = if was.0 == "done" {
+            Verdict::Pass
+        } else {
+            Verdict::not_run(out.note.clone())
+        };
     } else if let Some((who, reason, _)) = waived.filter(|_| out.verdict != Verdict::Pass) {
         out.mark = Mark::new("waived", Tone::Hold);
         out.note = format!("({who}): {reason}; debt");
@@ -139,7 +139,8 @@ fn manual(view: &View<'_>, item: &ChecklistItem) -> Proof {
         return Proof::not_run("space ticks it");
     };
     let age = view.at() - *at;
-    if age > Duration::seconds(i64::try_from(item.shelf_life).unwrap_or(i64::MAX)) {
+    let shelf = i64::try_from(item.shelf_life).unwrap_or(i64::MAX);
+    if age.num_seconds() > shelf {
         return Proof::undecided(format!(
             "ticked by {who} {} ago: aged out, tick it again",
             time::age_words(age)
@@ -236,6 +237,11 @@ fn ci(view: &View<'_>, service: &str, version: &str, required: &[String]) -> Pro
     }
     if names.is_empty() {
         return Proof::not_run(format!("no CI run of {service} {version} is on record"));
+    }
+    if let Some(why) = seen.and_then(|o| o.partial.as_ref()) {
+        return Proof::undecided(format!(
+            "CI of {service} {version} is a partial answer: {why}"
+        ));
     }
     for name in &names {
         match newest(name).map(|b| b.state) {
@@ -341,6 +347,9 @@ fn dashboards(view: &View<'_>) -> Proof {
             missing.join(", ")
         ));
     }
+    if view.rollouts.is_empty() {
+        return Proof::not_run("the release changes nothing");
+    }
     let worst = view
         .policy
         .metrics
@@ -376,6 +385,16 @@ fn gates(s: &Situation) -> Proof {
 fn within(s: &Situation) -> Proof {
     if let Some(t) = s.triggers.iter().find(|t| t.tripped) {
         return Proof::new(Verdict::Fail, format!("trigger {} tripped", t.trigger));
+    }
+    if let Some((t, why)) = s
+        .triggers
+        .iter()
+        .find_map(|t| t.undecided.as_ref().map(|why| (t, why)))
+    {
+        return Proof::undecided(format!("trigger {} undecided: {why}", t.trigger));
+    }
+    if let Some(t) = s.triggers.iter().find(|t| t.mark.tone != Tone::Pass) {
+        return Proof::not_run(format!("trigger {} is {}", t.trigger, t.mark.word));
     }
     let Some(watch) = &s.watch else {
         return Proof::not_run("begins after the last step");

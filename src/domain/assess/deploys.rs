@@ -1,19 +1,20 @@
 //! The deploys pane: every service's live record, its state as far as it may be believed.
 
 use crate::domain::observe::Freshness;
-use crate::domain::policy::Service;
+use crate::domain::policy::{Release, Service};
 use crate::domain::record::{DeployState, Strategy};
 use crate::domain::situation::{DeployRow, Evidence, Mark, Tone};
 
 use super::rollout::record_of;
-use super::{Proofs, View};
+use super::{Proofs, View, open_releases};
 
 /// One row a service and environment that the vendor knows; the current release's services first.
 pub(super) fn rows(view: &View<'_>, proofs: &mut Proofs) -> Vec<DeployRow> {
     let mut rows: Vec<DeployRow> = Vec::new();
+    let open = open_releases(view.policy, view.journal);
     for service in &view.policy.services {
         for environment in &view.policy.environments {
-            if let Some(row) = row(view, service, &environment.name) {
+            if let Some(row) = row(view, &open, service, &environment.name) {
                 proofs.insert(format!("deploy/{}", row.id), prove(&row));
                 rows.push(row);
             }
@@ -27,7 +28,12 @@ pub(super) fn rows(view: &View<'_>, proofs: &mut Proofs) -> Vec<DeployRow> {
     rows
 }
 
-fn row(view: &View<'_>, service: &Service, environment: &str) -> Option<DeployRow> {
+fn row(
+    view: &View<'_>,
+    open: &[&Release],
+    service: &Service,
+    environment: &str,
+) -> Option<DeployRow> {
     let connection = service.deployments.as_deref()?;
     let need = format!("deployments/{connection}");
     let (record, freshness) = record_of(view, service, environment);
@@ -37,19 +43,17 @@ fn row(view: &View<'_>, service: &Service, environment: &str) -> Option<DeployRo
         .feeds
         .get(&need)
         .and_then(|f| f.fault.as_ref());
-    let release = super::needs::open_releases(view.policy, view.journal)
-        .into_iter()
-        .find(|r| {
-            r.environment == environment
-                && r.changes.iter().any(|c| {
-                    c.service == service.name
-                        && record.is_none_or(|d| {
-                            d.version == c.to
-                                || d.previous.as_deref() == Some(c.to.as_str())
-                                || !d.state.in_flight()
-                        })
-                })
-        });
+    let release = open.iter().find(|r| {
+        r.environment == environment
+            && r.changes.iter().any(|c| {
+                c.service == service.name
+                    && record.is_none_or(|d| {
+                        d.version == c.to
+                            || d.previous.as_deref() == Some(c.to.as_str())
+                            || !d.state.in_flight()
+                    })
+            })
+    });
     if record.is_none() && (release.is_none() || environment != view.environment()) {
         return None;
     }

@@ -1,6 +1,5 @@
 //! Feeds: what is read, how fresh it is, what fails and what to do about it; and what is wrong with the set-up.
 
-use crate::domain::needs::needs;
 use crate::domain::observe::{Freshness, Need, Subject};
 use crate::domain::situation::{Evidence, FeedView, Mark, Tone};
 use crate::domain::time;
@@ -9,10 +8,7 @@ use super::{Proofs, View};
 
 /// Every feed, worst first.
 pub(super) fn feeds(view: &View<'_>, proofs: &mut Proofs) -> Vec<FeedView> {
-    let mut list: Vec<FeedView> = needs(view.policy, view.journal, view.now)
-        .into_iter()
-        .map(|need| feed(view, &need))
-        .collect();
+    let mut list: Vec<FeedView> = view.needs.iter().map(|need| feed(view, need)).collect();
     list.sort_by(|a, b| {
         (b.freshness, b.fault.is_some(), &a.need).cmp(&(a.freshness, a.fault.is_some(), &b.need))
     });
@@ -26,7 +22,9 @@ fn feed(view: &View<'_>, need: &Need) -> FeedView {
     let known = view.observed.feeds.get(&need.id);
     let (last, freshness) = view.feed(&need.id);
     let fault = known.and_then(|f| f.fault.clone());
+    let partial = last.is_some_and(|o| o.partial.is_some());
     let mark = match (freshness, &fault) {
+        (Freshness::Fresh | Freshness::Aging, _) if partial => Mark::new("partial", Tone::Hold),
         (Freshness::Fresh, None) => Mark::new("fresh", Tone::Pass),
         (Freshness::Fresh, Some(_)) => Mark::new("fresh, failing", Tone::Hold),
         (Freshness::Aging, _) => Mark::new("aging", Tone::Hold),

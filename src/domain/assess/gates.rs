@@ -3,15 +3,15 @@
 use crate::domain::judge::{DEFAULT_TOLERANCE, Elapsed, GateMetric, combine_gate, latch};
 use crate::domain::policy::{After, Gate, Metric, Service};
 use crate::domain::situation::{Evidence, GateView, Mark, Tone};
-use crate::domain::time;
+use crate::domain::time::{self, Instant};
 use crate::domain::verdict::Verdict;
 
-use super::metrics::{Data, judge_metric, said};
+use super::metrics::{judge_metric, said};
 use super::rollout::Rollout;
-use super::{Proofs, View, metric_freshness};
+use super::{Proofs, View};
 
 /// The sealed gates of a service, else those of the file.
-fn sealed(view: &View<'_>, service: &Service) -> Vec<Gate> {
+pub(super) fn sealed(view: &View<'_>, service: &Service) -> Vec<Gate> {
     view.state
         .and_then(|s| s.contract.as_ref())
         .and_then(|(_, c, _)| c.gates.get(&service.name))
@@ -19,10 +19,9 @@ fn sealed(view: &View<'_>, service: &Service) -> Vec<Gate> {
         .unwrap_or_else(|| service.gates.clone())
 }
 
-/// The tolerance that a service's gates give a metric, else the default.
-pub(super) fn tolerance(service: &Service, metric: &Metric) -> f64 {
-    service
-        .gates
+/// The tolerance that a service's sealed gates give a metric, else the default.
+pub(super) fn tolerance(view: &View<'_>, service: &Service, metric: &Metric) -> f64 {
+    sealed(view, service)
         .iter()
         .find(|g| g.metrics.contains(&metric.id))
         .map_or(DEFAULT_TOLERANCE, |g| g.tolerance)
@@ -36,8 +35,8 @@ pub(super) fn all(view: &View<'_>, proofs: &mut Proofs) -> Vec<GateView> {
             continue;
         }
         for gate in sealed(view, rollout.service) {
-            if due(rollout, &gate) {
-                let one = one(view, rollout, &gate);
+            if let Some((opened, step)) = due(rollout, &gate) {
+                let one = one(view, rollout, &gate, opened, step);
                 proofs.insert(one.id.clone(), prove(&one));
                 out.push(one);
             }
@@ -46,36 +45,52 @@ pub(super) fn all(view: &View<'_>, proofs: &mut Proofs) -> Vec<GateView> {
     out
 }
 
-/// Does the gate stand after the step that is reached?
-fn due(rollout: &Rollout<'_>, gate: &Gate) -> bool {
+/// When and after which step the gate began to look; `None` where its step is not reached. A gate after a share of
+/// traffic stays at the step that first reached it and goes on looking.
+fn due(rollout: &Rollout<'_>, gate: &Gate) -> Option<(Instant, u32)> {
     match gate.after {
-        After::Step => true,
-        After::Percent(share) => rollout
-            .track
-            .is_some_and(|t| t.finished.is_some() || t.weight.is_some_and(|w| w >= share)),
+        After::Step => rollout.step_since().map(|at| (at, rollout.step())),
+        After::Percent(share) => rollout.reached(share),
     }
 }
 
-fn one(view: &View<'_>, rollout: &Rollout<'_>, gate: &Gate) -> GateView {
+fn one(
+    view: &View<'_>,
+    rollout: &Rollout<'_>,
+    gate: &Gate,
+    opened: Instant,
+    step: u32,
+) -> GateView {
     let service = rollout.service;
-    let step = rollout.step();
     let id = format!("gate/{}/{}/{step}", service.name, gate.id);
-    let opened = rollout.step_since();
-    let minutes = opened.map_or(0.0, |t| (view.at() - t).num_seconds().max(0) as f64 / 60.0);
+    let minutes = (view.at() - opened).num_seconds().max(0) as f64 / 60.0;
     let critical = u32::try_from(if gate.critical { gate.metrics.len() } else { 1 }).unwrap_or(1);
     let mut joined = Vec::new();
     let mut lines = Vec::new();
     let mut n = 0u64;
     let mut visible: Option<f64> = None;
     let mut wait: Option<f64> = None;
+    let mut fresh = true;
     for id in &gate.metrics {
-        let Some(metric) = view.policy.metric(id) else {
+        // A sealed gate may name a metric that is gone from the file: it did not run, and must not be skipped.
+        let Some((metric, data)) = view.policy.metric(id).zip(view.data(&service.name, id)) else {
+            let verdict = Verdict::not_run(format!("metric {id} is gone from the file"));
+            lines.push((
+                id.clone(),
+                Mark::from(&verdict),
+                verdict.why().unwrap_or_default().to_owned(),
+            ));
+            joined.push(GateMetric {
+                metric: id.clone(),
+                critical: gate.critical,
+                verdict,
+            });
             continue;
         };
-        let data = Data::of(view, metric, &service.name);
+        fresh &= data.freshness(view.at().timestamp()).usable() && data.partial.is_none();
         let result = judge_metric(
             view,
-            &data,
+            data,
             rollout,
             gate.tolerance,
             Elapsed::Minutes(minutes),
@@ -109,19 +124,15 @@ fn one(view: &View<'_>, rollout: &Rollout<'_>, gate: &Gate) -> GateView {
             verdict,
         });
     }
-    let fresh = gate
-        .metrics
-        .iter()
-        .filter_map(|m| view.policy.metric(m))
-        .all(|m| metric_freshness(view, m).usable());
+    // A Fail stands whatever is read later; a Pass stands only while it is looked at with fresh data.
     let earlier = view
         .state
         .and_then(|s| s.gates.get(&id))
         .map(|(v, _, _)| v)
-        .filter(|_| fresh);
+        .filter(|v| fresh || v.is_fail());
     let verdict = latch(earlier, combine_gate(&joined));
     let accepted = view.state.is_some_and(|s| s.accepted.contains_key(&id))
-        && !matches!(verdict, Verdict::Pass | Verdict::Fail);
+        && matches!(verdict, Verdict::Undecided { .. });
     GateView {
         mark: mark(&verdict, accepted),
         said: sentence(&verdict, wait),
@@ -135,7 +146,7 @@ fn one(view: &View<'_>, rollout: &Rollout<'_>, gate: &Gate) -> GateView {
         metrics: lines,
         n,
         smallest_visible: visible,
-        opened,
+        opened: Some(opened),
     }
 }
 

@@ -1,196 +1,26 @@
-//! "Is it hurting anyone?": buckets added up per service, group and span, held against their baseline by the judge
-//! (SEMANTICS 5 and 6). Counts come from 60 s buckets; noise from the ten-minute blocks of the seven days before.
-
-use std::collections::BTreeMap;
+//! "Is it hurting anyone?": the new version's counts held against their baseline by the judge (SEMANTICS 5 and 6).
 
 use crate::domain::judge::{
-    self, BaselineKind, Block, Counts, CountsInput, Direction, Elapsed, Judgement, Noise, Segment,
-    SeriesInput,
+    self, BaselineKind, CountsInput, Elapsed, Judgement, SEVEN_DAYS_TOLERANCE, Segment, SeriesInput,
 };
-use crate::domain::needs::{BLOCK, BUCKET, metric_need};
-use crate::domain::observe::{Freshness, SeriesKey};
-use crate::domain::policy::{Limit, Metric, MetricKind, Service, Unit};
-use crate::domain::record::Part;
-use crate::domain::situation::{Chart, Evidence, Mark, MetricView, Tone};
+use crate::domain::needs::{BUCKET, metric_need};
+use crate::domain::observe::Freshness;
+use crate::domain::policy::{Metric, MetricKind, Service, Unit};
+use crate::domain::situation::{Evidence, Mark, MetricView, Tone, TriggerView};
 use crate::domain::time;
 use crate::domain::verdict::Verdict;
 
-use super::rollout::{Rollout, Stretch};
-use super::{Proofs, View, clock, metric_freshness, triggers};
+use super::chart::chart;
+use super::data::{Data, Group};
+use super::rollout::{Rollout, Stretch, ceil_minute};
+use super::{Proofs, View, clock};
 
 /// Seconds in the hour before a deployment.
-const HOUR: i64 = 3600;
+pub(super) const HOUR: i64 = 3600;
 /// Live value: the last five minutes.
 const LIVE: i64 = 300;
-/// Longest chart, seconds.
-const CHART: i64 = 3 * HOUR;
-
-/// Which group of a service's series.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Group<'a> {
-    /// All of them added up.
-    Whole,
-    /// One label value.
-    Named(&'a str),
-}
-
-/// One metric of one service: its buckets by part, ready to be added up.
-pub(super) struct Data<'a> {
-    pub metric: &'a Metric,
-    parts: BTreeMap<(String, Part, u64), &'a crate::domain::observe::Buckets>,
-}
-
-impl<'a> Data<'a> {
-    pub fn of(view: &View<'a>, metric: &'a Metric, service: &str) -> Self {
-        let from = SeriesKey {
-            metric: metric.id.clone(),
-            service: service.to_owned(),
-            group: String::new(),
-            part: Part::Numerator,
-            step: 0,
-        };
-        let parts = view
-            .observed
-            .metrics
-            .range(from..)
-            .take_while(|(k, _)| k.metric == metric.id && k.service == service)
-            .map(|(k, b)| ((k.group.clone(), k.part, k.step), b))
-            .collect();
-        Self { metric, parts }
-    }
-
-    fn each(
-        &self,
-        group: Group<'_>,
-        part: Part,
-        step: u64,
-    ) -> impl Iterator<Item = &'a crate::domain::observe::Buckets> + '_ {
-        let wanted = match group {
-            Group::Whole => None,
-            Group::Named(name) => Some(name.to_owned()),
-        };
-        self.parts
-            .iter()
-            .filter(move |((g, p, s), _)| {
-                *p == part && *s == step && wanted.as_ref().is_none_or(|w| w == g)
-            })
-            .map(|(_, b)| *b)
-    }
-
-    /// Sum over `(from, to]` and how many different buckets had data.
-    fn sum(&self, group: Group<'_>, part: Part, step: u64, from: i64, to: i64) -> (f64, usize) {
-        let mut total = 0.0;
-        let mut seen = std::collections::BTreeSet::new();
-        for buckets in self.each(group, part, step) {
-            for (at, value) in buckets.range(from + 1..=to) {
-                total += value;
-                seen.insert(*at);
-            }
-        }
-        (total, seen.len())
-    }
-
-    /// The base part: what proves that there was traffic at all.
-    fn base(&self) -> Part {
-        match self.metric.kind {
-            MetricKind::Ratio => Part::Denominator,
-            _ => Part::Value,
-        }
-    }
-
-    /// End of the newest bucket of the service, any group.
-    pub fn newest(&self) -> Option<i64> {
-        self.each(Group::Whole, self.base(), BUCKET)
-            .filter_map(|b| b.keys().next_back().copied())
-            .max()
-    }
-
-    /// Counts over `(from, to]` in live buckets; `None` where nothing was seen. A numerator without any bucket is zero:
-    /// a service without errors has no error series.
-    pub fn counts(&self, group: Group<'_>, from: i64, to: i64) -> Option<Counts> {
-        let (total, buckets) = self.sum(group, Part::Denominator, BUCKET, from, to);
-        if buckets == 0 {
-            return None;
-        }
-        let (events, _) = self.sum(group, Part::Numerator, BUCKET, from, to);
-        Some(Counts::new(events, total).over(buckets as f64))
-    }
-
-    /// Does every bucket of `(from, to]` have data?
-    pub fn whole(&self, group: Group<'_>, from: i64, to: i64) -> bool {
-        let expected = usize::try_from((to - from).div_euclid(60)).unwrap_or(0);
-        let (_, buckets) = self.sum(group, self.base(), BUCKET, from, to);
-        expected > 0 && buckets >= expected
-    }
-
-    /// Points of a series over `(from, to]`: of several groups the worst one counts.
-    pub fn points(&self, group: Group<'_>, from: i64, to: i64) -> Vec<(i64, f64)> {
-        let mut out: BTreeMap<i64, f64> = BTreeMap::new();
-        let worse = |a: f64, b: f64| match self.metric.direction {
-            Direction::LowerIsBetter => a.max(b),
-            Direction::HigherIsBetter => a.min(b),
-        };
-        for buckets in self.each(group, Part::Value, BUCKET) {
-            for (at, value) in buckets.range(from + 1..=to) {
-                out.entry(*at)
-                    .and_modify(|v| *v = worse(*v, *value))
-                    .or_insert(*value);
-            }
-        }
-        out.into_iter().collect()
-    }
-
-    /// Rate per bucket of a ratio, or the series itself, for the chart.
-    pub fn line(&self, group: Group<'_>, from: i64, to: i64) -> Vec<(i64, f64)> {
-        if self.metric.kind != MetricKind::Ratio {
-            return self.points(group, from, to);
-        }
-        let mut sums: BTreeMap<i64, (f64, f64)> = BTreeMap::new();
-        for (part, which) in [(Part::Numerator, true), (Part::Denominator, false)] {
-            for buckets in self.each(group, part, BUCKET) {
-                for (at, value) in buckets.range(from + 1..=to) {
-                    let slot = sums.entry(*at).or_default();
-                    if which {
-                        slot.0 += value;
-                    } else {
-                        slot.1 += value;
-                    }
-                }
-            }
-        }
-        sums.into_iter()
-            .filter(|(_, (_, total))| *total > 0.0)
-            .map(|(at, (events, total))| (at, events / total))
-            .collect()
-    }
-
-    /// Noise of the whole service from the seven days before `until`, in days of 24 hours.
-    pub fn noise(&self, until: i64) -> Noise {
-        if self.metric.shared_noise {
-            return Noise::Shared;
-        }
-        let mut blocks: BTreeMap<i64, (f64, f64)> = BTreeMap::new();
-        for (part, events) in [(Part::Numerator, true), (Part::Denominator, false)] {
-            for buckets in self.each(Group::Whole, part, BLOCK) {
-                for (at, value) in buckets.range(until - 7 * 86_400 + 1..=until) {
-                    let slot = blocks.entry(*at).or_default();
-                    if events {
-                        slot.0 += value;
-                    } else {
-                        slot.1 += value;
-                    }
-                }
-            }
-        }
-        let mut days: BTreeMap<i64, Vec<Block>> = BTreeMap::new();
-        for (at, (events, total)) in blocks {
-            let day = (until - at).div_euclid(86_400);
-            days.entry(day).or_default().push(Block { events, total });
-        }
-        let days: Vec<Vec<Block>> = days.into_values().collect();
-        Noise::from_history(&days)
-    }
-}
+/// Of a judged span, the share of minutes that may be missing; more is a gap, and a gap never passes.
+const MAY_MISS: f64 = 0.1;
 
 /// What a service's change is compared with now.
 pub(super) struct Setting<'a> {
@@ -210,49 +40,76 @@ pub(super) struct Setting<'a> {
 }
 
 /// The comparison for a rollout: the stable group beside the canary, else the hour before the deployment.
-pub(super) fn setting<'a>(data: &Data<'a>, rollout: &Rollout<'a>) -> Result<Setting<'a>, String> {
+///
+/// # Errors
+/// The verdict where there is nothing to compare.
+pub(super) fn setting<'a>(
+    view: &View<'_>,
+    data: &Data<'a>,
+    rollout: &Rollout<'_>,
+) -> Result<Setting<'a>, Verdict> {
     let metric = data.metric;
     let deployed = rollout
         .started()
-        .ok_or("not deployed yet: nothing to judge")?
+        .ok_or_else(|| Verdict::not_run("not deployed yet: nothing to judge"))?
         .timestamp();
-    let until = data.newest().ok_or("no data")?;
-    let since = rollout.clean_start().ok_or("no step took effect yet")?;
-    let separable = metric
+    let until = data
+        .newest()
+        .ok_or_else(|| Verdict::undecided(format!("{} has no data of it", metric.id), 0))?;
+    let since = rollout
+        .clean_start()
+        .filter(|_| !rollout.unsplit() || rollout.track.is_some_and(|t| t.weight.is_none()))
+        .ok_or_else(|| Verdict::not_run("no step took effect yet"))?;
+    let mut set = Setting {
+        new: Group::Whole,
+        old: Group::Whole,
+        kind: BaselineKind::Hour,
+        since,
+        until,
+        deployed,
+        stretches: Vec::new(),
+        barred: None,
+    };
+    let groups = metric
         .canary
         .as_deref()
         .zip(metric.stable.as_deref())
         .filter(|_| metric.separable());
-    match separable {
-        Some((canary, stable)) if rollout.splits() => Ok(Setting {
-            new: Group::Named(canary),
-            old: Group::Named(stable),
-            kind: BaselineKind::Concurrent,
-            since,
-            until,
-            deployed,
-            stretches: rollout.stretches(),
-            barred: None,
-        }),
-        _ => Ok(Setting {
-            new: Group::Whole,
-            old: Group::Whole,
-            kind: BaselineKind::Hour,
-            since,
-            until,
-            deployed,
-            stretches: Vec::new(),
-            barred: rollout.splits().then(|| {
-                format!(
-                    "{} cannot tell canary from stable: it may fail, never pass",
-                    metric.id
-                )
-            }),
-        }),
+    match groups {
+        Some((canary, stable)) if rollout.splits() => {
+            let now = view.at().timestamp();
+            for name in [canary, stable] {
+                if data.freshness_of(Group::Named(name), now) == Freshness::Stale {
+                    return Err(Verdict::undecided(
+                        format!("stale: {} of {name} stopped", metric.id),
+                        0,
+                    ));
+                }
+            }
+            set.new = Group::Named(canary);
+            set.old = Group::Named(stable);
+            set.kind = BaselineKind::Concurrent;
+            set.stretches = rollout.stretches();
+        }
+        _ if rollout.splits() => {
+            set.barred = Some(format!(
+                "{} cannot tell canary from stable: it may fail, never pass",
+                metric.id
+            ));
+        }
+        _ if rollout.unsplit() => {
+            set.barred =
+                Some("both versions serve in unknown shares: it may fail, never pass".to_owned());
+        }
+        _ => {}
     }
+    Ok(set)
 }
 
 /// The judge's word on one metric of one rollout.
+///
+/// # Errors
+/// The verdict where there is nothing to judge.
 pub(super) fn judge_metric(
     view: &View<'_>,
     data: &Data<'_>,
@@ -261,38 +118,121 @@ pub(super) fn judge_metric(
     elapsed: Elapsed,
     critical: u32,
 ) -> Result<Judgement, Verdict> {
-    let freshness = metric_freshness(view, data.metric);
-    let n = 0;
-    if freshness == Freshness::Never {
+    never(view, data)?;
+    let set = setting(view, data, rollout)?;
+    let judgement = judge_set(view, data, rollout, set, tolerance, elapsed, critical)?;
+    Ok(believed(view, data, judgement))
+}
+
+fn never(view: &View<'_>, data: &Data<'_>) -> Result<(), Verdict> {
+    if super::metric_freshness(view, data.metric) == Freshness::Never {
         return Err(Verdict::not_run(format!(
             "{} was never read",
             data.metric.id
         )));
     }
-    let set = setting(data, rollout).map_err(Verdict::not_run)?;
-    if set.until <= set.since {
-        return Err(Verdict::undecided(
-            format!(
-                "clean from {}: no full minute of the new version yet",
-                clock_of(view, set.since)
-            ),
-            n,
-        ));
-    }
-    let mut judgement = if data.metric.kind == MetricKind::Ratio {
-        judge_ratio(data, rollout, &set, tolerance, elapsed, critical)
-            .map_err(|why| Verdict::undecided(why, n))?
-    } else {
-        judge_points(view, data, &set)
-    };
-    // Law 1 and 2: what is stale or partial may not pass or fail.
-    if !freshness.usable() {
+    Ok(())
+}
+
+/// Laws 1 and 2: what is stale or partial neither passes nor fails.
+fn believed(view: &View<'_>, data: &Data<'_>, mut judgement: Judgement) -> Judgement {
+    if !data.freshness(view.at().timestamp()).usable() {
         let age = newest_age(view, data).unwrap_or_else(|| "of unknown age".to_owned());
         judgement.verdict = Verdict::undecided(format!("stale: newest data {age}"), judgement.n);
-    } else if let Some(why) = partial(view, data.metric) {
+    } else if let Some(why) = &data.partial {
         judgement.verdict = Verdict::undecided(format!("partial answer: {why}"), judgement.n);
     }
-    Ok(judgement)
+    judgement
+}
+
+fn judge_set(
+    view: &View<'_>,
+    data: &Data<'_>,
+    rollout: &Rollout<'_>,
+    mut set: Setting<'_>,
+    tolerance: f64,
+    elapsed: Elapsed,
+    critical: u32,
+) -> Result<Judgement, Verdict> {
+    if set.until <= set.since {
+        let from = clock_of(view, set.since);
+        let why = format!("clean from {from}: no full minute of the new version yet");
+        return Err(Verdict::undecided(why, 0));
+    }
+    let (seen, expected) = data.filled(set.new, set.since, set.until);
+    let missing = expected.saturating_sub(seen);
+    if missing as f64 > expected as f64 * MAY_MISS {
+        set.barred
+            .get_or_insert_with(|| format!("{missing} of {expected} minutes have no data"));
+    }
+    if data.metric.kind == MetricKind::Ratio {
+        judge_ratio(data, rollout, &set, tolerance, elapsed, critical)
+            .map_err(|why| Verdict::undecided(why, 0))
+    } else {
+        Ok(judge_points(data, &set))
+    }
+}
+
+/// The judge's word for a checkpoint: the last min(60 min, time since clean start) that ends at `at`, against the hours that
+/// end at its time of day on the seven days before, else against the hour before the deployment (SEMANTICS 10).
+///
+/// # Errors
+/// The verdict where there is nothing to judge.
+pub(super) fn judge_checkpoint(
+    view: &View<'_>,
+    data: &Data<'_>,
+    rollout: &Rollout<'_>,
+    tolerance: f64,
+    at: i64,
+) -> Result<Judgement, Verdict> {
+    never(view, data)?;
+    let mut set = setting(view, data, rollout)?;
+    set.until = set.until.min(at.div_euclid(60) * 60);
+    set.since = set.since.max(ceil_minute(at - HOUR));
+    if data.metric.kind != MetricKind::Ratio
+        || data.metric.shared_noise
+        || set.until <= set.since
+        || set.kind == BaselineKind::Concurrent
+    {
+        let j = judge_set(view, data, rollout, set, tolerance, Elapsed::Whole, 1)?;
+        return Ok(believed(view, data, j));
+    }
+    let skip = |from, to| disturbed(view, rollout.service, from, to);
+    let (old, days) = data.seven_days(set.deployed, set.until, set.until - set.since, skip);
+    if days < judge::MIN_DAYS {
+        let mut j = judge_set(view, data, rollout, set, tolerance, Elapsed::Whole, 1)?;
+        j.notes.push(format!(
+            "against the hour before: only {days} clean days of history"
+        ));
+        return Ok(believed(view, data, j));
+    }
+    set.kind = BaselineKind::SevenDays;
+    let new = data
+        .counts(set.new, set.since, set.until)
+        .ok_or_else(|| Verdict::undecided("no traffic on the new version", 0))?;
+    let mut input = CountsInput::new(new, old, set.kind);
+    input.days = Some(days);
+    let (seen, expected) = data.filled(set.new, set.since, set.until);
+    let missing = expected.saturating_sub(seen);
+    if missing as f64 > expected as f64 * MAY_MISS {
+        set.barred = Some(format!("{missing} of {expected} minutes have no data"));
+    }
+    fill(&mut input, data, rollout, &set);
+    input.tolerance = tolerance.max(SEVEN_DAYS_TOLERANCE);
+    Ok(believed(view, data, judge::judge_counts(&input)))
+}
+
+/// Was this service, or one it depends on, being deployed in that span, by the journal?
+fn disturbed(view: &View<'_>, service: &Service, from: i64, to: i64) -> bool {
+    view.journal
+        .releases
+        .values()
+        .flat_map(|r| r.tracks.iter())
+        .filter(|(name, _)| **name == service.name || service.depends_on.contains(name))
+        .any(|(_, t)| {
+            let end = t.finished.unwrap_or(t.changed).max(t.changed);
+            t.started.timestamp() < to && end.timestamp() > from
+        })
 }
 
 fn newest_age(view: &View<'_>, data: &Data<'_>) -> Option<String> {
@@ -304,15 +244,7 @@ fn newest_age(view: &View<'_>, data: &Data<'_>) -> Option<String> {
     ))
 }
 
-fn partial(view: &View<'_>, metric: &Metric) -> Option<String> {
-    metric.parts().iter().find_map(|(part, _)| {
-        view.feed(&metric_need(&metric.id, *part, BUCKET))
-            .0
-            .and_then(|o| o.partial.clone())
-    })
-}
-
-fn clock_of(view: &View<'_>, at: i64) -> String {
+pub(super) fn clock_of(view: &View<'_>, at: i64) -> String {
     chrono::DateTime::from_timestamp(at, 0)
         .map_or_else(String::new, |t| clock(t, view.policy.timezone))
 }
@@ -325,7 +257,6 @@ fn judge_ratio(
     elapsed: Elapsed,
     critical: u32,
 ) -> Result<Judgement, String> {
-    let noise = data.noise(set.deployed);
     let mut input = match set.kind {
         BaselineKind::Concurrent => concurrent(data, set)?,
         _ => {
@@ -338,14 +269,18 @@ fn judge_ratio(
             CountsInput::new(new, old, set.kind)
         }
     };
-    input.noise = noise;
+    fill(&mut input, data, rollout, set);
     input.tolerance = tolerance;
-    input.direction = data.metric.direction;
     input.elapsed = elapsed;
     input.critical_metrics = critical;
+    Ok(judge::judge_counts(&input))
+}
+
+fn fill(input: &mut CountsInput, data: &Data<'_>, rollout: &Rollout<'_>, set: &Setting<'_>) {
+    input.noise = data.noise(set.deployed);
+    input.direction = data.metric.direction;
     input.slo = rollout.service.slo.get(&data.metric.id).copied();
     input.pass_barred.clone_from(&set.barred);
-    Ok(judge::judge_counts(&input))
 }
 
 /// Counts of each weight of the canary on their own, the present one last.
@@ -370,53 +305,52 @@ fn concurrent(data: &Data<'_>, set: &Setting<'_>) -> Result<CountsInput, String>
     Ok(input)
 }
 
-fn judge_points(view: &View<'_>, data: &Data<'_>, set: &Setting<'_>) -> Judgement {
-    let new: Vec<f64> = data
-        .points(set.new, set.since, set.until)
-        .into_iter()
-        .map(|(_, v)| v)
-        .collect();
-    let old: Vec<f64> = match set.kind {
+fn judge_points(data: &Data<'_>, set: &Setting<'_>) -> Judgement {
+    let values = |points: Vec<(i64, f64)>| points.into_iter().map(|(_, v)| v).collect::<Vec<_>>();
+    let new = values(data.points(set.new, set.since, set.until));
+    let old = values(match set.kind {
         BaselineKind::Concurrent => data.points(set.old, set.since - HOUR, set.until),
         _ => data.points(set.old, set.deployed - HOUR, set.deployed),
-    }
-    .into_iter()
-    .map(|(_, v)| v)
-    .collect();
+    });
     let mut input = SeriesInput::new(new, old, set.kind);
     input.direction = data.metric.direction;
     input.decides = data.metric.decides;
     input.look = u32::try_from(input.new.len().saturating_sub(9))
         .unwrap_or(1)
         .max(1);
-    input.pass_barred = set.barred.clone().or_else(|| {
-        (!data.metric.separable() && set.kind == BaselineKind::Concurrent)
-            .then(|| format!("clean from {}", clock_of(view, set.since)))
-    });
+    input.pass_barred.clone_from(&set.barred);
     judge::judge_series(&input)
 }
 
-/// Every metric of the services on screen: those of the current release, else the one in focus.
-pub(super) fn all(view: &View<'_>, proofs: &mut Proofs) -> Vec<MetricView> {
-    let mut services: Vec<&Service> = view.services();
-    if services.is_empty() {
-        services = view.policy.services.iter().collect();
-    } else {
-        let rest = view
-            .policy
+/// Every metric of every service: those of the current release first, the one in focus before them.
+pub(super) fn all(
+    view: &View<'_>,
+    triggers: &[TriggerView],
+    proofs: &mut Proofs,
+) -> Vec<MetricView> {
+    let own = view.services();
+    let mut services: Vec<&Service> = own.clone();
+    services.extend(
+        view.policy
             .services
             .iter()
-            .filter(|s| !services.iter().any(|x| x.name == s.name));
-        let rest: Vec<&Service> = rest.collect();
-        services.extend(rest);
-    }
+            .filter(|s| !own.iter().any(|x| x.name == s.name)),
+    );
     if let Some(focus) = view.observed.session.focus.1.as_deref() {
         services.sort_by_key(|s| s.name != focus);
     }
     let mut out = Vec::new();
     for service in services {
         for metric in &view.policy.metrics {
-            let one = one(view, service, metric);
+            let one = match view.data(&service.name, &metric.id) {
+                Some(data) => one(view, service, data, triggers),
+                None => one(
+                    view,
+                    service,
+                    &Data::of(view, metric, &service.name),
+                    triggers,
+                ),
+            };
             proofs.insert(format!("metric/{}", one.id), prove(view, metric, &one));
             out.push(one);
         }
@@ -424,39 +358,40 @@ pub(super) fn all(view: &View<'_>, proofs: &mut Proofs) -> Vec<MetricView> {
     out
 }
 
-fn one(view: &View<'_>, service: &Service, metric: &Metric) -> MetricView {
-    let data = Data::of(view, metric, &service.name);
+fn one(
+    view: &View<'_>,
+    service: &Service,
+    data: &Data<'_>,
+    triggers: &[TriggerView],
+) -> MetricView {
+    let metric = data.metric;
     let rollout = view.rollout(&service.name);
-    let freshness = metric_freshness(view, metric);
+    let freshness = data.freshness(view.at().timestamp());
     let newest = data.newest();
     let judged = match rollout {
         Some(rollout) => judge_metric(
             view,
-            &data,
+            data,
             rollout,
-            super::gates::tolerance(service, metric),
+            super::gates::tolerance(view, service, metric),
             Elapsed::Whole,
             1,
         ),
         None => Err(Verdict::not_run("no release of this service is open")),
     };
-    let (group, deployed) = match rollout.and_then(|r| setting(&data, r).ok()) {
-        Some(set) => (set.new, Some(set)),
-        None => (Group::Whole, None),
-    };
-    let value = newest.and_then(|n| live(&data, group, n));
+    let set = rollout.and_then(|r| setting(view, data, r).ok());
+    let group = set.as_ref().map_or(Group::Whole, |s| s.new);
+    let value = newest.and_then(|n| live(data, group, n));
     let (verdict, judgement) = match judged {
         Ok(j) => (j.verdict.clone(), Some(j)),
         Err(v) => (v, None),
     };
-    let baseline_value = deployed.as_ref().and_then(|s| baseline(&data, s));
-    let ratio = value
-        .zip(baseline_value)
-        .filter(|(_, b)| *b > 0.0)
-        .map(|(v, b)| v / b);
-    let trigger = rollout
-        .and_then(|_| triggers::nearest(view, service, metric))
-        .map(|t| t.distance);
+    let old = set.as_ref().and_then(|s| baseline(data, s));
+    let distance = triggers
+        .iter()
+        .filter(|t| t.service == service.name && t.metric == metric.id)
+        .max_by(|a, b| a.share.unwrap_or(0.0).total_cmp(&b.share.unwrap_or(0.0)))
+        .map(|t| t.distance.clone());
     MetricView {
         id: format!("{}/{}", service.name, metric.id),
         service: service.name.clone(),
@@ -465,28 +400,30 @@ fn one(view: &View<'_>, service: &Service, metric: &Metric) -> MetricView {
         unit: metric.unit,
         value,
         shown: value.map_or_else(|| "no data".to_owned(), |v| metric.unit.show(v)),
-        ratio,
-        baseline: deployed
+        ratio: value.zip(old).filter(|(_, b)| *b > 0.0).map(|(v, b)| v / b),
+        baseline: set
             .as_ref()
-            .map(|s| {
-                let what = match s.kind {
-                    BaselineKind::Concurrent => "stable beside it",
-                    BaselineKind::Hour => "the hour before",
-                    BaselineKind::SevenDays => "the 7 days before",
-                };
-                match baseline_value {
-                    Some(v) => format!("{} ({what})", metric.unit.show(v)),
-                    None => format!("no data ({what})"),
-                }
-            })
+            .map(|s| baseline_words(metric, s.kind, old))
             .unwrap_or_default(),
         mark: mark(&verdict, value, freshness),
         verdict,
-        distance: trigger,
-        chart: chart(view, service, &data, rollout, deployed.as_ref()),
+        distance,
+        chart: chart(view, service, data, rollout, set.as_ref()),
         freshness,
         newest: newest.and_then(|n| chrono::DateTime::from_timestamp(n, 0)),
         counts: judgement.as_ref().map(|j| said(j, metric.unit)),
+    }
+}
+
+fn baseline_words(metric: &Metric, kind: BaselineKind, value: Option<f64>) -> String {
+    let what = match kind {
+        BaselineKind::Concurrent => "stable beside it",
+        BaselineKind::Hour => "the hour before",
+        BaselineKind::SevenDays => "the 7 days before",
+    };
+    match value {
+        Some(v) => format!("{} ({what})", metric.unit.show(v)),
+        None => format!("no data ({what})"),
     }
 }
 
@@ -505,7 +442,7 @@ fn mark(verdict: &Verdict, value: Option<f64>, freshness: Freshness) -> Mark {
 fn live(data: &Data<'_>, group: Group<'_>, newest: i64) -> Option<f64> {
     if data.metric.kind == MetricKind::Ratio {
         let c = data.counts(group, newest - LIVE, newest)?;
-        return (c.total > 0.0).then(|| c.events / c.total);
+        return Some(c.events / c.total).filter(|v| v.is_finite());
     }
     data.points(group, newest - LIVE, newest)
         .last()
@@ -520,7 +457,7 @@ pub(super) fn baseline(data: &Data<'_>, set: &Setting<'_>) -> Option<f64> {
     };
     if data.metric.kind == MetricKind::Ratio {
         let c = data.counts(set.old, from, to)?;
-        return (c.total > 0.0).then(|| c.events / c.total);
+        return Some(c.events / c.total).filter(|v| v.is_finite());
     }
     let mut values: Vec<f64> = data
         .points(set.old, from, to)
@@ -529,81 +466,6 @@ pub(super) fn baseline(data: &Data<'_>, set: &Setting<'_>) -> Option<f64> {
         .collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied()
-}
-
-fn chart(
-    view: &View<'_>,
-    service: &Service,
-    data: &Data<'_>,
-    rollout: Option<&Rollout<'_>>,
-    set: Option<&Setting<'_>>,
-) -> Chart {
-    let Some(newest) = data.newest() else {
-        return Chart {
-            empty: Some(format!(
-                "no data of {} for {} was read",
-                data.metric.id, service.name
-            )),
-            ..Chart::default()
-        };
-    };
-    let deployed = rollout.and_then(|r| r.started()).map(|t| t.timestamp());
-    let from = deployed
-        .map_or(newest - HOUR, |d| d - 20 * 60)
-        .max(newest - CHART);
-    let new = set.map_or(Group::Whole, |s| s.new);
-    let old = set
-        .filter(|s| s.kind == BaselineKind::Concurrent)
-        .map(|s| s.old);
-    Chart {
-        new: data.line(new, from, newest),
-        old: old.map(|g| data.line(g, from, newest)).unwrap_or_default(),
-        band: band(data, set, newest),
-        threshold: threshold(view, service, data, set),
-        deploy_at: deployed,
-        clean_at: set.map(|s| s.since),
-        empty: None,
-    }
-}
-
-/// Baseline band: 5th to 95th percentile of the hour's points (of the last hour where nothing is deployed).
-fn band(data: &Data<'_>, set: Option<&Setting<'_>>, newest: i64) -> Option<(f64, f64)> {
-    let (group, to) = match set {
-        Some(s) => (s.old, s.deployed),
-        None => (Group::Whole, newest),
-    };
-    let mut values: Vec<f64> = data
-        .line(group, to - HOUR, to)
-        .into_iter()
-        .map(|(_, v)| v)
-        .collect();
-    if values.len() < 10 {
-        return None;
-    }
-    values.sort_by(f64::total_cmp);
-    let at = |share: f64| {
-        values
-            .get(((values.len() - 1) as f64 * share) as usize)
-            .copied()
-    };
-    at(0.05).zip(at(0.95))
-}
-
-/// Where the nearest trigger's limit lies, in the metric's unit.
-fn threshold(
-    view: &View<'_>,
-    service: &Service,
-    data: &Data<'_>,
-    set: Option<&Setting<'_>>,
-) -> Option<f64> {
-    let trigger = triggers::sealed(view, service)
-        .into_iter()
-        .find(|t| t.metric == data.metric.id)?;
-    match trigger.limit {
-        Limit::Value(v) => Some(v),
-        Limit::Slo => service.slo.get(&data.metric.id).copied(),
-        Limit::Baseline(times) => set.and_then(|s| baseline(data, s)).map(|b| b * times),
-    }
 }
 
 /// The judgement in one line: counts, estimate, interval, tolerance.

@@ -3,10 +3,14 @@
 
 mod advice;
 mod calendar;
+mod chart;
 mod checklist;
+mod conflicts;
+mod data;
 mod deploys;
 mod feeds;
 mod gates;
+mod holds;
 mod lines;
 mod metrics;
 mod oncall;
@@ -21,12 +25,13 @@ mod watch;
 use std::collections::BTreeMap;
 
 use super::journal::{Journal, ReleaseState};
-use super::needs;
-use super::observe::{Freshness, Observation, Observed};
+use super::needs::{self, open_releases};
+use super::observe::{Freshness, Need, Observation, Observed};
 use super::policy::{Policy, Release, Service};
 use super::situation::{Evidence, FORMAT, Phase, ReleaseView, Situation};
 use super::time::{Instant, Now};
 
+use data::Data;
 use rollout::Rollout;
 
 /// Everything the rules look at, with the current release picked out.
@@ -38,6 +43,10 @@ pub(crate) struct View<'a> {
     pub release: Option<&'a Release>,
     pub state: Option<&'a ReleaseState>,
     pub rollouts: Vec<Rollout<'a>>,
+    /// Service → the buckets of every metric, for the services of the current release.
+    pub data: BTreeMap<&'a str, Vec<Data<'a>>>,
+    /// Every need of now.
+    pub needs: Vec<Need>,
 }
 
 impl<'a> View<'a> {
@@ -79,6 +88,13 @@ impl<'a> View<'a> {
             .filter_map(|name| self.policy.service(name))
             .collect()
     }
+    /// The buckets of a metric of a service of the current release.
+    pub fn data(&self, service: &str, metric: &str) -> Option<&Data<'a>> {
+        self.data
+            .get(service)?
+            .iter()
+            .find(|d| d.metric.id == metric)
+    }
     /// The rollout of one service of the current release.
     pub fn rollout(&self, service: &str) -> Option<&Rollout<'a>> {
         self.rollouts.iter().find(|r| r.service.name == service)
@@ -89,10 +105,35 @@ impl<'a> View<'a> {
 pub(crate) type Proofs = BTreeMap<String, Evidence>;
 
 pub(crate) use owed::{brief_text as act_brief_text, messages as act_messages, steer as act_steer};
+pub(crate) use permits::next_service;
 
 /// Judges everything.
 pub fn assess(policy: &Policy, journal: &Journal, observed: &Observed, now: Now) -> Situation {
-    judge(policy, journal, observed, now).1
+    let (view, mut s) = judge(policy, journal, observed, now, None);
+    others(&view, &mut s);
+    s
+}
+
+/// What is owed to releases that are not the current one: what a person looks at must not stop another release's
+/// rollback, gates, checkpoints or escalation.
+fn others(view: &View<'_>, s: &mut Situation) {
+    for release in open_releases(view.policy, view.journal) {
+        let here = view.release.is_some_and(|r| r.id == release.id);
+        let active = view
+            .journal
+            .release(&release.id)
+            .is_some_and(|x| !x.tracks.is_empty() || !x.briefs.is_empty() || !x.plans.is_empty());
+        if here || !active {
+            continue;
+        }
+        let focus = Some(release.id.as_str());
+        let (_, other) = judge(view.policy, view.journal, view.observed, view.now, focus);
+        for duty in other.owed {
+            if !s.owed.iter().any(|d| d.key == duty.key) {
+                s.owed.push(duty);
+            }
+        }
+    }
 }
 
 /// Judges everything and hands view and situation on, for an order that is decided on the same ground.
@@ -103,15 +144,17 @@ pub(crate) fn with_view<T>(
     now: Now,
     then: impl FnOnce(&View<'_>, &Situation) -> T,
 ) -> T {
-    let (view, s) = judge(policy, journal, observed, now);
+    let (view, s) = judge(policy, journal, observed, now, None);
     then(&view, &s)
 }
 
+/// `focus` makes that release the current one, whatever the person looks at.
 fn judge<'a>(
     policy: &'a Policy,
     journal: &'a Journal,
     observed: &'a Observed,
     now: Now,
+    focus: Option<&str>,
 ) -> (View<'a>, Situation) {
     let mut view = View {
         policy,
@@ -121,10 +164,22 @@ fn judge<'a>(
         release: None,
         state: None,
         rollouts: Vec::new(),
+        data: BTreeMap::new(),
+        needs: needs::needs(policy, journal, now),
     };
-    let releases = pick(&mut view);
+    let releases = pick(&mut view, focus.or(observed.session.focus.0.as_deref()));
     view.rollouts = rollout::all(&view);
+    view.data = view
+        .rollouts
+        .iter()
+        .map(|r| {
+            let name = r.service.name.as_str();
+            let each = policy.metrics.iter().map(|m| Data::of(&view, m, name));
+            (name, each.collect())
+        })
+        .collect();
     let mut proofs = Proofs::new();
+    let triggers = triggers::all(&view, &mut proofs);
     let mut s = Situation {
         format: FORMAT,
         now,
@@ -137,13 +192,13 @@ fn judge<'a>(
         calendar: calendar::calendar(&view, &mut proofs),
         deployments: deploys::rows(&view, &mut proofs),
         checklist: Default::default(),
-        metrics: metrics::all(&view, &mut proofs),
-        gates: Vec::new(),
-        triggers: Vec::new(),
-        passports: Vec::new(),
-        plan: None,
+        metrics: metrics::all(&view, &triggers, &mut proofs),
+        gates: gates::all(&view, &mut proofs),
+        triggers,
+        passports: passport::all(&view, &mut proofs),
+        plan: plan::plan(&view),
         oncall: oncall::oncall(&view, &mut proofs),
-        watch: None,
+        watch: watch::watch(&view),
         journal: lines::lines(journal),
         head: journal.head.clone(),
         debts: lines::debts(&view),
@@ -154,12 +209,8 @@ fn judge<'a>(
         troubles: feeds::troubles(&view),
         owed: Vec::new(),
     };
-    s.gates = gates::all(&view, &mut proofs);
-    s.triggers = triggers::all(&view, &mut proofs);
-    s.passports = passport::all(&view, &mut proofs);
-    s.plan = plan::plan(&view);
-    s.watch = watch::watch(&view, &s);
     s.checklist = checklist::checklist(&view, &s, &mut proofs);
+    s.band.countdown = advice::countdown(&view, &s);
     s.permits = permits::all(&view, &s);
     advice::advise(&view, &mut s);
     s.owed = owed::owed(&view, &s);
@@ -169,7 +220,7 @@ fn judge<'a>(
 
 /// Orders the releases and picks the current one: the one in focus, else one in flight, else the next planned, else
 /// the one that ended last.
-fn pick<'a>(view: &mut View<'a>) -> Vec<&'a Release> {
+fn pick<'a>(view: &mut View<'a>, focus: Option<&str>) -> Vec<&'a Release> {
     let policy = view.policy;
     let journal = view.journal;
     let mut all: Vec<&Release> = policy.releases.iter().collect();
@@ -181,7 +232,7 @@ fn pick<'a>(view: &mut View<'a>) -> Vec<&'a Release> {
             .filter(|p| policy.release(&p.id).is_none()),
     );
     let rank = |r: &Release| {
-        let focus = view.observed.session.focus.0.as_deref() == Some(r.id.as_str());
+        let focus = focus == Some(r.id.as_str());
         let phase = phase_of(view, r);
         let order = match phase {
             _ if focus => 0,
@@ -192,7 +243,7 @@ fn pick<'a>(view: &mut View<'a>) -> Vec<&'a Release> {
         };
         (order, r.planned, r.id.clone())
     };
-    all.sort_by_key(|r| rank(r));
+    all.sort_by_cached_key(|r| rank(r));
     view.release = all.first().copied();
     view.state = view.release.and_then(|r| journal.release(&r.id));
     all
@@ -208,6 +259,7 @@ pub(crate) fn phase_of(view: &View<'_>, release: &Release) -> Phase {
     }
     let started = !state.tracks.is_empty();
     if started {
+        // A rollout that failed or was cancelled never settles by itself: a person goes on, rolls back or closes.
         let settled = state.rolled_back().is_some()
             || release.changes.iter().all(|c| {
                 state

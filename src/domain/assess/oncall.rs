@@ -11,18 +11,51 @@ use crate::domain::time::Instant;
 
 use super::{Proofs, View, clock};
 
-/// Who is on call by level: the vendor's schedule, else the rotations of cockpit.toml.
-pub(crate) fn people(view: &View<'_>) -> Vec<Oncall> {
-    let mut list: Vec<Oncall> = match &view.policy.oncall.connection {
-        Some(name) => match view.feed(&format!("oncall/{name}")) {
-            (Some(seen), _) => match &seen.records {
-                Records::Oncall(list) => list.clone(),
-                _ => Vec::new(),
-            },
+/// Every turn that is known: the vendor's schedule, else the rotations of cockpit.toml.
+fn turns(view: &View<'_>) -> Vec<Oncall> {
+    match &view.policy.oncall.connection {
+        Some(name) => match view.feed(&format!("oncall/{name}")).0.map(|o| &o.records) {
+            Some(Records::Oncall(list)) => list.clone(),
             _ => Vec::new(),
         },
         None => rotations(view),
-    };
+    }
+}
+
+/// Is somebody scheduled at level 1 without a break until then? `Err` says who is the last, and until when.
+///
+/// # Errors
+/// The last person known and the end of their shift; `None` where nobody is known now.
+pub(super) fn covered(view: &View<'_>, until: Instant) -> Result<(), Option<(String, Instant)>> {
+    if view.policy.oncall.connection.is_none() {
+        // A rotation goes on by itself.
+        let anybody = people(view).iter().any(|p| p.level == 1);
+        return if anybody { Ok(()) } else { Err(None) };
+    }
+    let turns = turns(view);
+    let mut at = view.at();
+    let mut last = None;
+    while at < until {
+        let next = turns
+            .iter()
+            .filter(|t| t.level == 1 && t.from.is_none_or(|f| f <= at))
+            .filter(|t| t.until.is_none_or(|u| u > at))
+            .max_by_key(|t| (t.until.is_none(), t.until));
+        match next.map(|t| (t.person.clone(), t.until)) {
+            None => return Err(last),
+            Some((_, None)) => return Ok(()),
+            Some((person, Some(end))) => {
+                at = end;
+                last = Some((person, end));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Who is on call by level now.
+pub(crate) fn people(view: &View<'_>) -> Vec<Oncall> {
+    let mut list = turns(view);
     list.retain(|o| o.from.is_none_or(|t| t <= view.at()) && o.until.is_none_or(|t| t > view.at()));
     for one in &mut list {
         one.person = known_as(view.policy, one);
@@ -51,6 +84,9 @@ fn rotations(view: &View<'_>) -> Vec<Oncall> {
             let turn = i64::try_from(r.turn).ok().filter(|t| *t > 0)?;
             let passed = (view.at() - r.start).num_seconds();
             let index = passed.div_euclid(turn);
+            if passed < 0 {
+                return None;
+            }
             let count = i64::try_from(r.people.len()).ok().filter(|n| *n > 0)?;
             let person = r
                 .people
@@ -216,7 +252,7 @@ fn brief(view: &View<'_>) -> (Mark, String) {
 /// Alerts of every connection that has them, firing first.
 pub(crate) fn all_alerts(view: &View<'_>) -> Vec<(Alert, Freshness)> {
     let mut out = Vec::new();
-    for need in super::needs::needs(view.policy, view.journal, view.now) {
+    for need in &view.needs {
         if need.subject != Subject::Alerts {
             continue;
         }
@@ -259,7 +295,8 @@ fn alerts(view: &View<'_>) -> Vec<AlertRow> {
 fn incidents(view: &View<'_>) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     for name in view.policy.connections.keys() {
-        let (seen, _) = view.feed(&format!("incidents/{name}"));
+        let (seen, freshness) = view.feed(&format!("incidents/{name}"));
+        let age = if freshness.usable() { "" } else { " (stale)" };
         if let Some(Records::Incident(list)) = seen.map(|o| &o.records) {
             out.extend(
                 list.iter()
@@ -271,7 +308,7 @@ fn incidents(view: &View<'_>) -> Vec<String> {
                             IncidentState::Resolved => "resolved",
                             IncidentState::Unknown => "unknown",
                         };
-                        format!("{state}: {}", i.title)
+                        format!("{state}{age}: {}", i.title)
                     }),
             );
         }

@@ -12,10 +12,11 @@ use crate::domain::journal::PlanState;
 use crate::domain::policy::{Channel, Release, Section, Then};
 use crate::domain::record::{DeployState, Deployment};
 use crate::domain::situation::{Duty, Phase, Situation, Task};
+use crate::domain::time::Instant;
 use crate::domain::verdict::Verdict;
 
 use super::rollout::{Rollout, of_release};
-use super::{View, advice, checklist, oncall, watch};
+use super::{View, advice, checklist, holds, oncall, watch};
 
 /// An act of another process without an outcome is looked up after this many seconds.
 const FOREIGN_ACT: i64 = 60;
@@ -23,6 +24,10 @@ const FOREIGN_ACT: i64 = 60;
 const HEALTHY: i64 = 3600;
 /// A version that was rolled back stays held this many days, as a debt.
 const HELD_DAYS: i64 = 14;
+/// A held rollout wants a decision within this many hours.
+const HOLD_HOURS: i64 = 4;
+/// How long a rollback waits for the proof that the triggers are clear, seconds; then a person looks.
+const CLEAR_WITHIN: i64 = 1800;
 
 /// Everything owed.
 pub(super) fn owed(view: &View<'_>, s: &Situation) -> Vec<Duty> {
@@ -47,7 +52,9 @@ pub(super) fn owed(view: &View<'_>, s: &Situation) -> Vec<Duty> {
     let drives = view.release.is_some_and(|r| session.drives.contains(&r.id));
     if drives {
         out.checkpoints();
-        out.escalate(s);
+        out.escalate();
+        out.tell(s);
+        out.holds();
         out.on_trip(s);
         out.countdown(s);
         out.plan(s);
@@ -104,31 +111,27 @@ impl Owed<'_, '_> {
                     &record.version,
                     record.state,
                 );
-                let since = rollout.track.map_or(0, |t| {
-                    t.changed.timestamp() + i64::try_from(t.reached.len()).unwrap_or(0)
-                });
-                let key = format!(
-                    "seen/{}/{service}/{}/{since}/{}/{:?}/{:?}",
-                    release.id,
-                    record.version,
-                    record.state.word(),
-                    record.step,
-                    record.weight
-                );
+                let known = rollout.track.map_or(0, |t| t.seen);
+                let key = format!("seen/{}/{service}/{}/{known}", release.id, record.version);
                 self.record(key, Some(&release.id), vec![body]);
             }
-        } else if rollout.track.is_some_and(|t| t.state.in_flight()) {
+        } else if let Some(track) = rollout.track.filter(|t| !t.withdrawn()) {
             // Another version took its place: by our rollback, or by somebody else.
+            let state = if track.finished.is_some() {
+                DeployState::Superseded
+            } else {
+                DeployState::Cancelled
+            };
             let body = seen_body(
                 service,
                 &release.environment,
                 record,
                 &rollout.change.to,
-                DeployState::Cancelled,
+                state,
             );
             let key = format!(
                 "gone/{}/{service}/{}/{}",
-                release.id, rollout.change.to, record.version
+                release.id, rollout.change.to, track.seen
             );
             self.record(key, Some(&release.id), vec![body]);
         }
@@ -146,12 +149,12 @@ impl Owed<'_, '_> {
         }
         let service = &rollout.service.name;
         let place = (service.clone(), release.environment.clone());
-        let known = self
-            .view
-            .journal
-            .healthy
-            .get(&place)
-            .is_some_and(|h| h.iter().any(|x| x.version == record.version));
+        // The latest one, so that a version that came back is the latest again.
+        let healthy = self.view.journal.healthy.get(&place);
+        let known = healthy
+            .and_then(|h| h.last())
+            .is_some_and(|x| x.version == record.version);
+        let count = healthy.map_or(0, Vec::len);
         let own = record.version == rollout.change.to;
         let bad = own
             && self.view.journal.release(&release.id).is_some_and(|r| {
@@ -162,7 +165,7 @@ impl Owed<'_, '_> {
         if !known && !bad {
             self.record(
                 format!(
-                    "healthy/{service}/{}/{}",
+                    "healthy/{service}/{}/{}/{count}",
                     release.environment, record.version
                 ),
                 None,
@@ -285,7 +288,21 @@ impl Owed<'_, '_> {
         if !state.acks.is_empty() {
             return;
         }
+        let policy = self.view.policy;
+        let named = |vendor: &String| {
+            policy
+                .people
+                .iter()
+                .find(|(_, p)| p.vendor.contains(vendor))
+                .map_or_else(|| vendor.clone(), |(name, _)| name.clone())
+        };
+        let driver = super::driver(release, Some(state));
+        let on_call: Vec<String> = oncall::people(self.view)
+            .into_iter()
+            .map(|p| named(&p.person))
+            .collect();
         for brief in &state.briefs {
+            // The one who sent it answers only when on call too.
             let answer = self
                 .view
                 .observed
@@ -293,15 +310,9 @@ impl Owed<'_, '_> {
                 .iter()
                 .filter(|r| means_yes(&r.name))
                 .flat_map(|r| r.people.iter())
-                .next();
-            if let Some(vendor_name) = answer {
-                let person = self
-                    .view
-                    .policy
-                    .people
-                    .iter()
-                    .find(|(_, p)| p.vendor.contains(vendor_name))
-                    .map_or_else(|| vendor_name.clone(), |(name, _)| name.clone());
+                .map(named)
+                .find(|p| driver.as_ref() != Some(p) || on_call.contains(p));
+            if let Some(person) = answer {
                 self.record_as(
                     &person,
                     "vendor",
@@ -336,54 +347,102 @@ impl Owed<'_, '_> {
     }
 
     /// No acknowledgement in time: the next level, after the last one the release manager.
-    fn escalate(&mut self, s: &Situation) {
+    fn escalate(&mut self) {
         let (Some(release), Some(state)) = (self.view.release, self.view.state) else {
             return;
         };
         if oncall::escalates_at(self.view).is_none_or(|t| t > self.view.at()) {
             return;
         }
-        let reached = state.briefs.iter().map(|b| b.level).max().unwrap_or(1);
+        let told = state.briefs.iter().map(|b| b.level);
+        let asked = state.escalations.iter().filter_map(|(level, _, _)| *level);
+        let reached = told.chain(asked).max().unwrap_or(1);
         let people = oncall::people(self.view);
-        let next = people.iter().find(|p| p.level > reached);
         let number = state.escalations.len() + 1;
-        match next {
-            Some(person) => {
-                let escalated = Body::Escalated {
-                    level: Some(person.level),
-                    person: person.person.clone(),
+        let (level, person) = match people.iter().find(|p| p.level > reached) {
+            Some(next) => (Some(next.level), next.person.clone()),
+            None => {
+                let manager = self.view.policy.oncall.release_manager.clone();
+                (
+                    None,
+                    manager.unwrap_or_else(|| "release manager".to_owned()),
+                )
+            }
+        };
+        self.record(
+            format!("escalate/{}/{number}", release.id),
+            Some(&release.id),
+            vec![Body::Escalated { level, person }],
+        );
+    }
+
+    /// The messages of every escalation in the journal, each once, also after a crash between the two.
+    fn tell(&mut self, s: &Situation) {
+        let (Some(release), Some(state)) = (self.view.release, self.view.state) else {
+            return;
+        };
+        if !state.acks.is_empty() {
+            return;
+        }
+        let last = state.briefs.iter().map(|b| b.level).max().unwrap_or(1);
+        for (i, (level, person, _)) in state.escalations.iter().enumerate() {
+            let nonce = format!("esc{}", i + 1);
+            let text = brief_text(self.view, s, release, person);
+            // The release manager stands after the last level.
+            let level = level.unwrap_or(last + 1);
+            for duty in messages(self.view, release, level, person, &text, &nonce) {
+                let sent = match &duty.task {
+                    Task::Perform { act, .. } => state.briefs.iter().any(|b| b.act == act.id),
+                    _ => true,
                 };
-                let key = format!("escalate/{}/{number}", release.id);
-                self.record(key, Some(&release.id), vec![escalated]);
-                let text = brief_text(self.view, s, release, &person.person);
-                for duty in messages(
-                    self.view,
-                    release,
-                    person.level,
-                    &person.person,
-                    &text,
-                    &format!("esc{number}"),
-                ) {
+                if !sent {
                     self.list.push(duty);
                 }
             }
-            None => {
-                let person = self
-                    .view
-                    .policy
-                    .oncall
-                    .release_manager
-                    .clone()
-                    .unwrap_or_else(|| "release manager".to_owned());
-                self.record(
-                    format!("escalate/{}/{number}", release.id),
-                    Some(&release.id),
-                    vec![Body::Escalated {
-                        level: None,
-                        person,
-                    }],
-                );
+        }
+    }
+
+    /// A held rollout is a debt until it goes on or ends.
+    fn holds(&mut self) {
+        let Some(release) = self.view.release else {
+            return;
+        };
+        for rollout in &self.view.rollouts {
+            let service = &rollout.service.name;
+            let id = holds::debt_id(service, &release.environment);
+            let held = holds::held(self.view, release, service).filter(|_| rollout.in_flight());
+            let debt = self.view.journal.debts.get(&id);
+            match (held, debt) {
+                (Some(act), None) => {
+                    let debt = Debt {
+                        id: id.clone(),
+                        what: format!("{service} is held: {}", act.act.reason),
+                        owner: self.owner_of(release, &act.actor),
+                        due: act.at + Duration::hours(HOLD_HOURS),
+                        release: Some(release.id.clone()),
+                    };
+                    let key = format!("debt/{id}/{}", act.act.id);
+                    self.record(key, Some(&release.id), vec![Body::DebtIncurred { debt }]);
+                }
+                (None, Some(debt)) if debt.release.as_deref() == Some(release.id.as_str()) => {
+                    let settled = Body::DebtSettled {
+                        debt: id.clone(),
+                        how: "it went on, or ended".to_owned(),
+                    };
+                    let key = format!("settled/{id}/{}", debt.due.timestamp());
+                    self.record(key, Some(&release.id), vec![settled]);
+                }
+                _ => {}
             }
+        }
+    }
+
+    /// The person who asked; for what the program did, the driver.
+    fn owner_of(&self, release: &Release, actor: &str) -> String {
+        if actor == "cockpit" {
+            super::driver(release, self.view.state).unwrap_or_else(|| actor.to_owned())
+        } else {
+            actor.to_owned()
         }
     }
 
@@ -397,9 +456,25 @@ impl Owed<'_, '_> {
             .iter()
             .filter(|t| t.tripped && t.then == Then::Hold)
         {
-            let Some(rollout) = self.view.rollout(&trigger.service) else {
+            let Some(rollout) = self.view.rollout(&trigger.service).filter(|r| {
+                r.freshness.usable()
+                    && r.record.is_some_and(|d| {
+                        d.version == r.change.to
+                            && d.state.in_flight()
+                            && d.state != DeployState::Paused
+                    })
+            }) else {
                 continue;
             };
+            let able = rollout
+                .service
+                .deployments
+                .as_ref()
+                .and_then(|c| self.view.policy.connections.get(c))
+                .is_some_and(|c| c.can(Verb::Pause));
+            if !able {
+                continue;
+            }
             let key = (trigger.service.clone(), trigger.trigger.clone());
             let Some(trip) = self.view.state.and_then(|x| x.trips.get(&key)) else {
                 continue;
@@ -411,7 +486,9 @@ impl Owed<'_, '_> {
                 Verb::Pause,
                 &trip.said,
                 &format!("trip{}", trip.at.timestamp()),
-            ) {
+            )
+            .filter(|act| !self.view.journal.acts.contains_key(&act.id))
+            {
                 self.list.push(Duty {
                     key: format!("hold/{}/{}/{}", release.id, trigger.id, trip.at.timestamp()),
                     release: Some(release.id.clone()),
@@ -531,17 +608,7 @@ impl Owed<'_, '_> {
                     self.stepped(plan, step, StepState::Asked, "");
                 }
             }
-            (StepKind::AwaitClear, state) => {
-                let clear = s
-                    .triggers
-                    .iter()
-                    .all(|t| !t.tripped && t.undecided.is_none());
-                if clear && self.clean_since_live(plan) {
-                    self.stepped(plan, step, StepState::Confirmed, "every trigger is clear");
-                } else if state == StepState::Waiting {
-                    self.stepped(plan, step, StepState::Asked, "");
-                }
-            }
+            (StepKind::AwaitClear, state) => self.clear(s, plan, step, state),
             (StepKind::Restore { act, bad }, StepState::Waiting) => {
                 self.restore(plan, step, act, bad)
             }
@@ -553,24 +620,50 @@ impl Owed<'_, '_> {
         }
     }
 
-    /// Data newer than the moment the old version served: a clear trigger on old data proves nothing.
-    fn clean_since_live(&self, plan: &PlanState) -> bool {
-        let live = plan
-            .plan
+    /// Clear when every trigger that tripped is clear again and none is breached, on data of the old version. A trigger
+    /// that cannot be told and never tripped holds nothing up.
+    fn clear(&mut self, s: &Situation, plan: &PlanState, step: &PlanStep, state: StepState) {
+        let clear = s
+            .triggers
+            .iter()
+            .all(|t| !t.tripped && t.mark.word != "breached");
+        let live = self.live_since(plan);
+        if clear && live.is_some_and(|t| self.seen_since(s, t)) {
+            self.stepped(plan, step, StepState::Confirmed, "every trigger is clear");
+        } else if live.is_some_and(|t| (self.view.at() - t).num_seconds() >= CLEAR_WITHIN) {
+            let why = "the old version serves, but the triggers were not seen clear in 30 min";
+            let debt = Debt {
+                id: format!("clear/{}", plan.plan.id),
+                what: format!("look by hand: {why}"),
+                owner: self.owner(plan),
+                due: self.view.at() + Duration::hours(HOLD_HOURS),
+                release: Some(plan.plan.release.clone()),
+            };
+            self.deferred(plan, step, why, debt);
+        } else if state == StepState::Waiting {
+            self.stepped(plan, step, StepState::Asked, "");
+        }
+    }
+
+    /// Since when the old versions serve.
+    fn live_since(&self, plan: &PlanState) -> Option<Instant> {
+        plan.plan
             .steps
             .iter()
             .filter(|s| matches!(s.kind, StepKind::AwaitVersion { .. }))
             .filter_map(|s| plan.steps.get(&s.id).map(|(_, _, at)| *at))
-            .max();
-        live.is_some_and(|t| {
-            self.view.policy.metrics.iter().all(|m| {
-                m.parts().iter().all(|(part, _)| {
-                    let need = super::needs::metric_need(&m.id, *part, super::needs::BUCKET);
-                    let (seen, freshness) = self.view.feed(&need);
-                    freshness.usable() && seen.is_some_and(|o| o.newest > t)
-                })
+            .max()
+    }
+
+    /// Does every metric that a trigger watches have data newer than that? A clear trigger on old data proves nothing.
+    fn seen_since(&self, s: &Situation, at: Instant) -> bool {
+        s.triggers
+            .iter()
+            .filter_map(|t| self.view.data(&t.service, &t.metric))
+            .all(|d| {
+                d.freshness(self.view.at().timestamp()).usable()
+                    && d.newest().is_some_and(|n| n > at.timestamp())
             })
-        })
     }
 
     fn record_of(&self, service: &str) -> Option<&Deployment> {
@@ -662,6 +755,10 @@ impl Owed<'_, '_> {
             due: self.view.at() + Duration::hours(24),
             release: Some(plan.plan.release.clone()),
         };
+        self.deferred(plan, step, why, debt);
+    }
+
+    fn deferred(&mut self, plan: &PlanState, step: &PlanStep, why: &str, debt: Debt) {
         self.record(
             format!("{}/{}/deferred", plan.plan.id, step.id),
             Some(&plan.plan.release),
@@ -722,18 +819,42 @@ impl Owed<'_, '_> {
         let owner = self.owner(plan);
         for step in &plan.plan.steps {
             match &step.kind {
-                StepKind::Act { from, .. } if done => bodies.push(Body::DebtIncurred {
-                    debt: Debt {
-                        id: format!("held/{}/{}/{from}", step.service, step.environment),
-                        what: format!(
-                            "deploys of {} {from} are held after its rollback",
-                            step.service
-                        ),
-                        owner: owner.clone(),
-                        due: self.view.at() + Duration::days(HELD_DAYS),
-                        release: Some(plan.plan.release.clone()),
-                    },
-                }),
+                StepKind::Act { from, .. }
+                    if done || plan.state(&step.id) == StepState::Confirmed =>
+                {
+                    bodies.push(Body::DebtIncurred {
+                        debt: Debt {
+                            id: format!("held/{}/{}/{from}", step.service, step.environment),
+                            what: format!(
+                                "deploys of {} {from} are held after its rollback",
+                                step.service
+                            ),
+                            owner: owner.clone(),
+                            due: self.view.at() + Duration::days(HELD_DAYS),
+                            release: Some(plan.plan.release.clone()),
+                        },
+                    });
+                }
+                // What was held without knowing its field is put back by hand.
+                StepKind::Hold { .. }
+                    if self.hold_placed(plan, step)
+                        && !plan.plan.steps.iter().any(|r| {
+                            r.service == step.service && matches!(r.kind, StepKind::Restore { .. })
+                        }) =>
+                {
+                    bodies.push(Body::DebtIncurred {
+                        debt: Debt {
+                            id: debt_id(plan, step),
+                            what: format!(
+                                "auto-sync off: {} (its field was not read: put it back by hand)",
+                                step.service
+                            ),
+                            owner: owner.clone(),
+                            due: self.view.at() + Duration::hours(24),
+                            release: Some(plan.plan.release.clone()),
+                        },
+                    });
+                }
                 // A hold that was placed outlives a plan that failed.
                 StepKind::Restore { .. } if !done && self.hold_placed(plan, step) => {
                     bodies.push(Body::DebtIncurred {
@@ -803,6 +924,10 @@ impl Owed<'_, '_> {
                             ) =>
                     {
                         self.perform(plan, step, act);
+                    }
+                    // Asked, and cut off before its outcome was written.
+                    _ if matches!(plan.state(&step.id), StepState::Asked | StepState::Unknown) => {
+                        self.look_up(plan, step, act);
                     }
                     _ => {}
                 }
@@ -883,7 +1008,7 @@ fn seen_body(
         state,
         step: record.step,
         steps: record.steps,
-        weight: if state == DeployState::Cancelled {
+        weight: if matches!(state, DeployState::Cancelled | DeployState::Superseded) {
             Some(0.0)
         } else {
             record.weight
@@ -973,15 +1098,13 @@ pub(crate) fn messages(
         .oncall
         .channels
         .iter()
-        .map(|channel| {
+        .enumerate()
+        .map(|(i, channel)| {
             let act = message(
                 release,
                 channel,
                 text,
-                &format!(
-                    "{}/brief/{level}/{}/{nonce}",
-                    release.id, channel.connection
-                ),
+                &format!("{}/brief/{nonce}/{i}/{}", release.id, channel.connection),
             );
             let place = channel.args.get("channel").map_or("", String::as_str);
             Duty {

@@ -1,7 +1,7 @@
 //! The passport: the proof, line by line, that rollback would work now (SEMANTICS 8).
 
 use crate::domain::act::Verb;
-use crate::domain::journal::Journal;
+use crate::domain::journal::{Healthy, Journal};
 use crate::domain::observe::Freshness;
 use crate::domain::policy::{Policy, Reversible};
 use crate::domain::record::Records;
@@ -10,7 +10,7 @@ use crate::domain::time;
 use crate::domain::verdict::Verdict;
 use crate::domain::window::glob_matches;
 
-use super::calendar::rollback_refusals;
+use super::calendar::{rollback_refusals, unknown};
 use super::rollout::Rollout;
 use super::{Proofs, View};
 
@@ -29,22 +29,6 @@ pub(super) fn all(view: &View<'_>, proofs: &mut Proofs) -> Vec<Passport> {
             passport
         })
         .collect()
-}
-
-/// The last version other than the bad one that earned healthy in this environment.
-pub(super) fn target(
-    journal: &Journal,
-    service: &str,
-    environment: &str,
-    bad: &str,
-) -> Option<(String, time::Instant)> {
-    journal
-        .healthy
-        .get(&(service.to_owned(), environment.to_owned()))?
-        .iter()
-        .rev()
-        .find(|h| h.version != bad)
-        .map(|h| (h.version.clone(), h.at))
 }
 
 /// Versions to pick from where none earned healthy, with what speaks for each.
@@ -74,11 +58,11 @@ fn one(view: &View<'_>, rollout: &Rollout<'_>) -> Passport {
     let service = &rollout.service.name;
     let environment = view.environment();
     let bad = &rollout.change.to;
-    let target = target(view.journal, service, environment, bad);
-    let to = target.as_ref().map(|(v, _)| v.clone());
+    let target = view.journal.target(service, environment, bad);
+    let to = target.map(|h| h.version.clone());
     let mut lines = vec![
         artifact(view, rollout, to.as_deref()),
-        healthy(target.as_ref(), &others(rollout, bad)),
+        healthy(target, &others(rollout, bad)),
         changes(view, rollout, to.as_deref()),
         migrations(view, rollout),
         rights(view, rollout),
@@ -86,7 +70,7 @@ fn one(view: &View<'_>, rollout: &Rollout<'_>) -> Passport {
         path_when_down(view, rollout),
         history(view, rollout),
         rehearsal(view.policy, view.journal, view.at(), service, environment),
-        fights(rollout),
+        fights(view, rollout),
     ];
     for line in &mut lines {
         line.mark = Mark::from(&line.verdict);
@@ -166,14 +150,18 @@ fn artifact(view: &View<'_>, rollout: &Rollout<'_>, to: Option<&str>) -> Passpor
     }
 }
 
-fn healthy(target: Option<&(String, time::Instant)>, others: &[(String, String)]) -> PassportLine {
+fn healthy(target: Option<&Healthy>, others: &[(String, String)]) -> PassportLine {
     let title = "target was healthy here for an hour or more";
     match target {
-        Some((version, at)) => line(
+        Some(h) => line(
             "healthy",
             title,
             Verdict::Pass,
-            format!("{version}, by the journal {} UTC", at.format("%F %H:%M")),
+            format!(
+                "{}, by the journal {} UTC",
+                h.version,
+                h.at.format("%F %H:%M")
+            ),
         ),
         None => {
             let why = format!(
@@ -191,31 +179,27 @@ fn changes(view: &View<'_>, rollout: &Rollout<'_>, to: Option<&str>) -> Passport
         return line("changes", title, Verdict::not_run("no release"), "");
     };
     let (seen, freshness) = view.feed(&format!("commits/{}/{}", release.id, rollout.service.name));
-    match seen.map(|o| (&o.records, o.partial.as_ref())) {
-        Some((Records::Commit(list), partial)) => {
+    let why = match (seen.map(|o| (&o.records, &o.partial)), freshness.usable()) {
+        (Some((Records::Commit(list), None)), true) => {
             let note = format!(
-                "{} commits leave{}; to {}",
+                "{} commits leave; to {}",
                 list.len(),
-                if partial.is_some() {
-                    " (list is cut)"
-                } else {
-                    ""
-                },
                 to.unwrap_or("no target")
             );
-            line("changes", title, Verdict::Pass, note)
+            return line("changes", title, Verdict::Pass, note);
         }
-        _ => {
-            let why = match &rollout.service.commits {
-                None => format!(
-                    "set commits of service {} in cockpit.toml",
-                    rollout.service.name
-                ),
-                Some(name) => format!("commits from {name}: {}", freshness.word()),
-            };
-            line("changes", title, Verdict::undecided(why.clone(), 0), why)
+        (Some((Records::Commit(list), Some(cut))), true) => {
+            format!("{} commits leave, but the list is cut: {cut}", list.len())
         }
-    }
+        _ => match &rollout.service.commits {
+            None => format!(
+                "set commits of service {} in cockpit.toml",
+                rollout.service.name
+            ),
+            Some(name) => format!("commits from {name}: {}", freshness.word()),
+        },
+    };
+    line("changes", title, Verdict::undecided(why.clone(), 0), why)
 }
 
 /// Past the point of no return, and why: declared, or found by a path glob over the commits.
@@ -236,27 +220,38 @@ pub(super) fn no_return(view: &View<'_>, rollout: &Rollout<'_>) -> Option<String
     }
 }
 
-fn irreversible_paths(view: &View<'_>, rollout: &Rollout<'_>) -> Option<Vec<String>> {
-    let release = view.release?;
-    let (seen, _) = view.feed(&format!("commits/{}/{}", release.id, rollout.service.name));
-    let Some(Records::Commit(list)) = seen.map(|o| &o.records) else {
-        return None;
+/// Paths of the commits that carry what cannot be undone.
+///
+/// # Errors
+/// Why that is not known: law 1, a list that is stale, cut or without paths proves nothing.
+fn irreversible_paths(view: &View<'_>, rollout: &Rollout<'_>) -> Result<Vec<String>, String> {
+    let unknown = |why: &str| Err(format!("the commits are not known: {why}"));
+    let Some(release) = view.release else {
+        return unknown("no release");
     };
+    let (seen, freshness) = view.feed(&format!("commits/{}/{}", release.id, rollout.service.name));
+    if !freshness.usable() {
+        return unknown(freshness.word());
+    }
+    let Some((Records::Commit(list), partial)) = seen.map(|o| (&o.records, &o.partial)) else {
+        return unknown("no answer");
+    };
+    if let Some(why) = partial {
+        return unknown(why);
+    }
+    let globs = &rollout.service.irreversible;
+    if !globs.is_empty() && list.iter().any(|c| c.paths.is_empty()) {
+        return unknown("the vendor does not say which paths they touch");
+    }
     let mut hits: Vec<String> = list
         .iter()
         .flat_map(|c| c.paths.iter())
-        .filter(|p| {
-            rollout
-                .service
-                .irreversible
-                .iter()
-                .any(|g| path_matches(g, p))
-        })
+        .filter(|p| globs.iter().any(|g| path_matches(g, p)))
         .cloned()
         .collect();
     hits.sort();
     hits.dedup();
-    Some(hits)
+    Ok(hits)
 }
 
 /// `**/x` also matches `x` at the root.
@@ -282,31 +277,26 @@ fn migrations(view: &View<'_>, rollout: &Rollout<'_>) -> PassportLine {
         );
     }
     match irreversible_paths(view, rollout) {
-        Some(hits) if hits.is_empty() => line(
+        Ok(hits) if hits.is_empty() && rollout.service.irreversible.is_empty() => line(
+            "migrations",
+            title,
+            Verdict::Pass,
+            "declared reversible; no path that carries one is configured",
+        ),
+        Ok(hits) if hits.is_empty() => line(
             "migrations",
             title,
             Verdict::Pass,
             "none of the commits touches a path that carries one",
         ),
-        Some(hits) => {
+        Ok(hits) => {
             let why = format!(
                 "look at {}: declare reversible in the release",
                 hits.join(", ")
             );
             line("migrations", title, Verdict::undecided(why.clone(), 0), why)
         }
-        None if rollout.service.irreversible.is_empty() => line(
-            "migrations",
-            title,
-            Verdict::Pass,
-            "declared reversible; no path that carries one is configured",
-        ),
-        None => line(
-            "migrations",
-            title,
-            Verdict::undecided("the commits are not known", 0),
-            "the commits are not known",
-        ),
+        Err(why) => line("migrations", title, Verdict::undecided(why.clone(), 0), why),
     }
 }
 
@@ -347,6 +337,9 @@ fn freeze(view: &View<'_>) -> PassportLine {
     let Some(release) = view.release else {
         return line("freeze", title, Verdict::not_run("no release"), "");
     };
+    if let Some(why) = unknown(view, release) {
+        return line("freeze", title, Verdict::undecided(why.clone(), 0), why);
+    }
     let (refusals, crossed) = rollback_refusals(view, release);
     match (refusals.first(), crossed.first()) {
         (Some(r), _) => line("freeze", title, Verdict::Fail, r.why.clone()),
@@ -378,17 +371,45 @@ fn path_when_down(view: &View<'_>, rollout: &Rollout<'_>) -> PassportLine {
 fn history(view: &View<'_>, rollout: &Rollout<'_>) -> PassportLine {
     let title = "expected minutes";
     let key = (rollout.service.name.clone(), view.environment().to_owned());
-    let known = view.journal.rollbacks.get(&key).map_or(0, Vec::len);
+    let known = view
+        .journal
+        .rollbacks
+        .get(&key)
+        .map_or(0, |l| l.iter().filter(|(_, s)| s.is_some()).count());
     let seconds = expected(view, &rollout.service.name, view.environment());
     let words = time::duration_words(chrono::Duration::seconds(
         i64::try_from(seconds).unwrap_or(0),
     ));
-    let note = if known > 0 {
-        format!("{words}, median of {known} here")
-    } else {
-        format!("{words} by default: none on record here")
-    };
-    line("expected", title, Verdict::Pass, note)
+    if known > 0 {
+        let note = format!("{words}, median of {known} here");
+        return line("expected", title, Verdict::Pass, note);
+    }
+    // Law 1: a default is no measurement. Rehearsals elsewhere are.
+    let elsewhere: Vec<i64> = view
+        .journal
+        .rollbacks
+        .iter()
+        .filter(|((service, _), _)| *service == rollout.service.name)
+        .flat_map(|(_, l)| l.iter().filter_map(|(_, s)| *s))
+        .collect();
+    match elsewhere.iter().max() {
+        Some(longest) => line(
+            "expected",
+            title,
+            Verdict::Pass,
+            format!(
+                "{}, the longest of {} rehearsals in other environments",
+                time::duration_words(chrono::Duration::seconds(*longest)),
+                elsewhere.len()
+            ),
+        ),
+        None => line(
+            "expected",
+            title,
+            Verdict::not_run("none is on record"),
+            format!("{words} by default: none on record"),
+        ),
+    }
 }
 
 /// A rollback of this service in a lower environment within 30 days.
@@ -438,34 +459,31 @@ pub(super) fn rehearsal(
     }
 }
 
-fn fights(rollout: &Rollout<'_>) -> PassportLine {
+fn fights(view: &View<'_>, rollout: &Rollout<'_>) -> PassportLine {
     let title = "what would fight it is known";
+    let open = |why: &str| line("fights", title, Verdict::undecided(why, 0), why);
+    let pass = |why: &str| line("fights", title, Verdict::Pass, why);
+    if !rollout.freshness.usable() {
+        return open(&format!("the live record is {}", rollout.freshness.word()));
+    }
+    let holds = rollout
+        .service
+        .deployments
+        .as_ref()
+        .and_then(|c| view.policy.connections.get(c))
+        .is_some_and(|c| c.can(Verb::Hold) && c.can(Verb::ReleaseHold));
     match rollout.record.map(|d| (d.auto_sync, &d.hold_field)) {
-        Some((Some(true), Some(_))) => line(
-            "fights",
-            title,
-            Verdict::Pass,
-            "auto-sync is on: it will be held",
-        ),
-        Some((Some(true), None)) => line(
+        Some((Some(true), Some(_))) if holds => pass("auto-sync is on: it will be held"),
+        Some((Some(true), _)) => line(
             "fights",
             title,
             Verdict::Fail,
-            "auto-sync is on and its field was not read: it cannot be held and restored exactly",
+            "auto-sync is on and cannot be held here and restored exactly: turn it off by hand first",
         ),
-        Some((Some(false), _)) => line("fights", title, Verdict::Pass, "auto-sync is off"),
-        Some((None, _)) => line(
-            "fights",
-            title,
-            Verdict::Pass,
-            "the vendor has no auto-sync",
-        ),
-        None => line(
-            "fights",
-            title,
-            Verdict::undecided("no live record", 0),
-            "no live record",
-        ),
+        Some((Some(false), _)) => pass("auto-sync is off"),
+        Some((None, _)) if holds => open("the vendor does not say whether auto-sync is on"),
+        Some((None, _)) => pass("the vendor has no auto-sync"),
+        None => open("no live record"),
     }
 }
 

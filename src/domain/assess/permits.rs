@@ -6,12 +6,12 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::act::{Danger, Verb};
 use crate::domain::contract;
-use crate::domain::policy::{Check, RiskClass, Section};
+use crate::domain::policy::{After, Check, RiskClass, Section};
 use crate::domain::record::DeployState;
 use crate::domain::situation::{Input, Permission, Permit, Phase, Refusal, Situation};
 use crate::domain::verdict::Verdict;
 
-use super::calendar::{rollback_refusals, start_refusals};
+use super::calendar::{overridden, rollback_refusals, start_refusals};
 use super::rollout::Rollout;
 use super::{View, clock_full, oncall};
 
@@ -73,10 +73,10 @@ pub(super) fn all(view: &View<'_>, s: &Situation) -> BTreeMap<String, Permission
         put(&format!("accept/{}", gate.id), accept(view, gate));
     }
     if let Some(release) = view.release {
-        for refusal in start_refusals(view, release)
-            .into_iter()
-            .filter(|r| r.overridable)
-        {
+        let mut liftable = start_refusals(view, release);
+        liftable.extend(cover(view));
+        liftable.extend(rollback_refusals(view, release).0);
+        for refusal in liftable.into_iter().filter(|r| r.overridable) {
             put(
                 &format!("override/{}", refusal.rule),
                 overrule(view, &refusal),
@@ -84,11 +84,10 @@ pub(super) fn all(view: &View<'_>, s: &Situation) -> BTreeMap<String, Permission
         }
     }
     if let Some(handoff) = &s.handoff {
-        for (item, taken) in handoff.items.iter().filter(|(_, taken)| !*taken) {
-            let _ = taken;
+        for (item, _) in handoff.items.iter().filter(|(_, taken)| !*taken) {
             put(
                 &format!("take/{}", item.id),
-                take(view, &item.id, &item.text),
+                take(view, handoff, &item.id, &item.text),
             );
         }
     }
@@ -180,6 +179,7 @@ fn basis(view: &View<'_>, more: &[&str]) -> String {
                 d.version.as_str(),
                 d.previous.as_deref().unwrap_or(""),
                 d.desired.as_deref().unwrap_or(""),
+                d.revision.as_deref().unwrap_or(""),
                 d.state.word(),
             ] {
                 hasher.update(part.as_bytes());
@@ -321,8 +321,13 @@ pub(super) fn start(view: &View<'_>, s: &Situation) -> Vec<Refusal> {
     if let Err(refusal) = approval(view) {
         out.push(refusal);
     }
+    // Once it began, the section is kept as it was and is not asked again for the next service.
+    let begun = !matches!(phase(s), Phase::Planned | Phase::Ready);
     for item in s.checklist.items.iter().filter(|i| {
-        i.section == Section::PreDeploy && i.mark.word != "waived" && i.verdict != Verdict::Pass
+        !begun
+            && i.section == Section::PreDeploy
+            && i.mark.word != "waived"
+            && i.verdict != Verdict::Pass
     }) {
         out.push(
             Refusal::new(
@@ -368,37 +373,33 @@ fn held_version(view: &View<'_>, rollout: &Rollout<'_>) -> Option<Refusal> {
 
 /// Somebody is scheduled for the whole of the deployment. Not configured: never closes.
 fn cover(view: &View<'_>) -> Option<Refusal> {
-    view.policy.oncall.connection.as_ref()?;
+    let oncall = &view.policy.oncall;
+    if oncall.connection.is_none() && oncall.rotations.is_empty() {
+        return None;
+    }
     let release = view.release?;
     let (need, _) = super::calendar::needed(view, release);
     let until = view.at() + chrono::Duration::seconds(need);
-    let overridden = view
-        .state
-        .and_then(|s| s.overrides.get("cover"))
-        .is_some_and(|(_, expires)| *expires > view.at());
-    if overridden {
+    if overridden(view, "cover") {
         return None;
     }
-    let people = oncall::people(view);
-    let covered = people
-        .iter()
-        .any(|p| p.level == 1 && p.until.is_none_or(|t| t >= until));
-    // A change of shift inside the span is cover too, as long as a later shift is known.
-    if covered {
-        return None;
-    }
-    let mut refusal = match people.iter().find(|p| p.level == 1) {
-        None => Refusal::new("cover", "nobody is known to be on call at level 1"),
-        Some(p) => Refusal::new(
+    // Law 2: a schedule that is stale covers nothing.
+    let stale = view
+        .policy
+        .oncall
+        .connection
+        .as_ref()
+        .map(|name| view.feed(&format!("oncall/{name}")).1)
+        .filter(|f| !f.usable());
+    let mut refusal = match (stale, oncall::covered(view, until)) {
+        (Some(f), _) => Refusal::new("cover", format!("who is on call is {}", f.word())),
+        (None, Ok(())) => return None,
+        (None, Err(None)) => Refusal::new("cover", "nobody is known to be on call at level 1"),
+        (None, Err(Some((person, end)))) => Refusal::new(
             "cover",
             format!(
-                "{}'s shift ends {} and no one after is known",
-                p.person,
-                p.until.map_or_else(String::new, |t| clock_full(
-                    t,
-                    view.at(),
-                    view.policy.timezone
-                ))
+                "{person}'s shift ends {} and no one after is known",
+                clock_full(end, view.at(), view.policy.timezone)
             ),
         ),
     };
@@ -406,49 +407,128 @@ fn cover(view: &View<'_>) -> Option<Refusal> {
     Some(refusal.way_out("arrange cover, or override with a reason"))
 }
 
+/// The next service to deploy: the first in dependency order that is not on its version yet.
+pub(crate) fn next_service<'a, 'b>(view: &'b View<'a>) -> Option<&'b Rollout<'a>> {
+    view.services()
+        .iter()
+        .filter_map(|s| view.rollout(&s.name))
+        .find(|r| r.record.is_none_or(|d| d.version != r.change.to))
+}
+
+/// One service at a time, dependencies first: each when those before it serve and their gates let it.
 fn deploy(view: &View<'_>, s: &Situation) -> Result<Permit, Vec<Refusal>> {
     let release = view.release.ok_or_else(no_release)?;
-    match phase(s) {
-        Phase::Planned | Phase::Ready => {}
-        other => {
-            return Err(vec![Refusal::new(
-                "phase",
-                format!("the release is {}", other.word()),
-            )]);
-        }
+    let at = phase(s);
+    if !matches!(at, Phase::Planned | Phase::Ready | Phase::Deploying) {
+        let why = format!("the release is {}", at.word());
+        return Err(vec![Refusal::new("phase", why)]);
     }
-    let mut refusals = start(view, s);
-    for rollout in &view.rollouts {
-        refusals.extend(cannot(view, rollout, Verb::Deploy));
-    }
+    let Some(next) = next_service(view) else {
+        return Err(vec![Refusal::new(
+            "phase",
+            "every change is deployed or under way",
+        )]);
+    };
+    let mut refusals = earlier(view, s, next);
+    refusals.extend(start(view, s));
+    refusals.extend(cannot(view, next, Verb::Deploy));
     if !refusals.is_empty() {
         return Err(refusals);
     }
+    let name = &next.service.name;
     let mut p = permit(
         view,
         "deploy",
         format!("Deploy {}", release.title),
         Danger::High,
     );
-    for rollout in &view.rollouts {
+    p.service = Some(name.clone());
+    p.from = next.record.map(|d| d.version.clone());
+    p.to = Some(next.change.to.clone());
+    p.effects.push(format!(
+        "{name}: {} → {}",
+        p.from.as_deref().unwrap_or("?"),
+        next.change.to
+    ));
+    for other in view.services() {
+        let Some(later) = view.rollout(&other.name).filter(|r| {
+            r.service.name != *name && r.record.is_none_or(|d| d.version != r.change.to)
+        }) else {
+            continue;
+        };
         p.effects.push(format!(
-            "{}: {} → {}",
-            rollout.service.name,
-            rollout.record.map_or("?", |d| d.version.as_str()),
-            rollout.change.to
+            "afterwards {}: {} → {}, with its own confirmation",
+            later.service.name,
+            later.record.map_or("?", |d| d.version.as_str()),
+            later.change.to
         ));
     }
-    p.from = view
-        .rollouts
-        .first()
-        .and_then(|r| r.record)
-        .map(|d| d.version.clone());
-    p.to = view.rollouts.first().map(|r| r.change.to.clone());
+    p.warnings = s
+        .feeds
+        .iter()
+        .filter(|f| f.feeds_verdict && !f.freshness.usable())
+        .map(|f| format!("{} is {}", f.what, f.mark.word))
+        .collect();
     p.typed = view.protected().then(|| typed(view)).flatten();
-    p.basis = basis(view, &[]);
+    p.basis = basis(view, &[name]);
     let (need, _) = super::calendar::needed(view, release);
     p.expected = u64::try_from(need).ok();
     Ok(p)
+}
+
+/// What of this release stands in the way of its next service.
+fn earlier(view: &View<'_>, s: &Situation, next: &Rollout<'_>) -> Vec<Refusal> {
+    let mut out = Vec::new();
+    if let Some(plan) = s.plan.as_ref().filter(|p| p.ended.is_none()) {
+        out.push(Refusal::new(
+            "rollback",
+            format!("rollback {} is running", plan.plan.id),
+        ));
+    }
+    if view.state.is_some_and(|x| x.rolled_back().is_some()) {
+        out.push(
+            Refusal::new("rollback", "this release was rolled back")
+                .way_out("close it and plan a new one"),
+        );
+    }
+    for rollout in &view.rollouts {
+        let begun = rollout
+            .record
+            .is_some_and(|d| d.version == rollout.change.to);
+        if rollout.service.name != next.service.name && begun && !rollout.serves() {
+            out.push(
+                Refusal::new(
+                    "order",
+                    format!(
+                        "{} {} does not serve yet: services go one after the other",
+                        rollout.service.name, rollout.change.to
+                    ),
+                )
+                .way_out("wait for it"),
+            );
+        }
+    }
+    for gate in s
+        .gates
+        .iter()
+        .filter(|g| g.critical && g.verdict != Verdict::Pass && !g.accepted)
+    {
+        out.push(
+            Refusal::new(
+                gate.id.clone(),
+                format!("gate {} {}: {}", gate.gate, gate.mark.word, gate.said),
+            )
+            .way_out("wait for it, or accept the undecided with a reason"),
+        );
+    }
+    out.extend(s.triggers.iter().filter(|t| t.tripped).map(|t| {
+        Refusal::new(
+            t.id.clone(),
+            format!("trigger {} tripped: {}", t.trigger, t.distance),
+        )
+        .way_out("R rolls back")
+    }));
+    out
 }
 
 fn cannot(view: &View<'_>, rollout: &Rollout<'_>, verb: Verb) -> Option<Refusal> {
@@ -527,7 +607,13 @@ fn promote(view: &View<'_>, s: &Situation) -> Result<Permit, Vec<Refusal>> {
             refusals.push(refusal.way_out("wait for it, or accept the undecided with a reason"));
         }
     }
-    if s.gates.is_empty() && view.rollouts.iter().any(|r| !r.service.gates.is_empty()) {
+    // A gate after a share of traffic is not due before that share is reached; one after every step is.
+    let due = moving.iter().any(|r| {
+        super::gates::sealed(view, r.service)
+            .iter()
+            .any(|g| g.after == After::Step)
+    });
+    if s.gates.is_empty() && due {
         refusals.push(Refusal::new("gate", "no gate ran yet"));
     }
     for trigger in s.triggers.iter().filter(|t| t.tripped) {
@@ -624,8 +710,7 @@ fn rollback(view: &View<'_>, s: &Situation) -> Result<Permit, Vec<Refusal>> {
             "nothing of this release is deployed",
         )]);
     }
-    if let Some(plan) = view.state.and_then(|x| x.rolled_back()) {
-        let _ = plan;
+    if view.state.is_some_and(|x| x.rolled_back().is_some()) {
         refusals.push(Refusal::new(
             "rollback",
             "this release was rolled back already",
@@ -948,7 +1033,8 @@ fn close(view: &View<'_>, s: &Situation) -> Result<Permit, Vec<Refusal>> {
     if s.plan.as_ref().is_some_and(|p| p.ended.is_none()) {
         refusals.push(Refusal::new("rollback", "a rollback is running"));
     }
-    if started && !rolled_back {
+    let gone = replaced(view);
+    if started && !rolled_back && gone.is_none() {
         match &s.watch {
             Some(w) if w.until > view.at() => {
                 let mut r = Refusal::new("watch", "the watch is not over");
@@ -988,11 +1074,16 @@ fn close(view: &View<'_>, s: &Situation) -> Result<Permit, Vec<Refusal>> {
         "as rolled back".to_owned()
     } else if !started {
         "as abandoned".to_owned()
-    } else if s
-        .watch
-        .as_ref()
-        .is_some_and(|w| w.checkpoints.iter().all(|c| c.mark.word == "pass"))
-    {
+    } else if let Some(served) = gone {
+        if served {
+            "as superseded"
+        } else {
+            "as abandoned"
+        }
+        .to_owned()
+    } else if s.watch.as_ref().is_some_and(|w| {
+        !w.checkpoints.is_empty() && w.checkpoints.iter().all(|c| c.mark.word == "pass")
+    }) {
         "as shipped".to_owned()
     } else {
         "as shipped, unproven".to_owned()
@@ -1000,6 +1091,24 @@ fn close(view: &View<'_>, s: &Situation) -> Result<Permit, Vec<Refusal>> {
     p.inputs.push(reason(false, ""));
     p.basis = basis(view, &[]);
     Ok(p)
+}
+
+/// Nothing of the release serves any more, by the journal and by fresh live records: `Some(true)` where all of it had
+/// served and other versions took its place.
+fn replaced(view: &View<'_>) -> Option<bool> {
+    let started: Vec<&Rollout<'_>> = view.rollouts.iter().filter(|r| r.track.is_some()).collect();
+    let gone = !started.is_empty()
+        && started.iter().all(|r| {
+            r.withdrawn()
+                && r.freshness.usable()
+                && r.record.is_some_and(|d| d.version != r.change.to)
+        });
+    gone.then(|| {
+        started.len() == view.rollouts.len()
+            && started
+                .iter()
+                .all(|r| r.track.is_some_and(|t| t.finished.is_some()))
+    })
 }
 
 fn drive(view: &View<'_>) -> Result<Permit, Vec<Refusal>> {
@@ -1203,7 +1312,19 @@ fn roles_for(view: &View<'_>, rule: &str) -> Overrulers {
     }
 }
 
-fn take(view: &View<'_>, id: &str, text: &str) -> Result<Permit, Vec<Refusal>> {
+fn take(
+    view: &View<'_>,
+    handoff: &crate::domain::situation::HandoffView,
+    id: &str,
+    text: &str,
+) -> Result<Permit, Vec<Refusal>> {
+    let actor = &view.observed.session.actor;
+    if *actor == handoff.from && *actor != handoff.to {
+        return Err(vec![Refusal::new(
+            "handoff",
+            format!("{} takes it over, line by line", handoff.to),
+        )]);
+    }
     let mut p = permit(view, &format!("take/{id}"), "Take over", Danger::Low);
     p.effects.push(text.to_owned());
     Ok(p)

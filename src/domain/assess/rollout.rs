@@ -48,6 +48,34 @@ impl Rollout<'_> {
                 .and_then(|t| t.weight)
                 .is_some_and(|w| w > 0.0 && w < 100.0)
     }
+    /// It is under way and no share of the traffic is known to be on it.
+    pub fn unsplit(&self) -> bool {
+        self.in_flight()
+            && self
+                .track
+                .is_some_and(|t| t.weight.is_none_or(|w| w <= 0.0))
+    }
+    /// Nothing of it serves any more: it failed, was cancelled or was replaced, by the journal.
+    pub fn withdrawn(&self) -> bool {
+        self.track.is_some_and(Track::withdrawn)
+    }
+    /// The new version serves all traffic by the vendor's fresh record.
+    pub fn serves(&self) -> bool {
+        self.freshness.usable()
+            && self
+                .record
+                .is_some_and(|d| d.version == self.change.to && d.state == DeployState::Succeeded)
+    }
+    /// When a share of traffic was first on the new version, and after which step; the full rollout reaches every share.
+    pub fn reached(&self, share: f64) -> Option<(Instant, u32)> {
+        let track = self.track?;
+        track
+            .reached
+            .iter()
+            .find(|(_, _, weight)| weight.is_some_and(|w| w >= share))
+            .map(|(at, step, _)| (*at, *step))
+            .or_else(|| track.finished.map(|at| (at, self.step())))
+    }
     /// Stretches of the canary's traffic, oldest first.
     pub fn stretches(&self) -> Vec<Stretch> {
         let Some(track) = self.track else {
@@ -80,6 +108,10 @@ impl Rollout<'_> {
         let track = self.track?;
         if self.splits() {
             return self.stretches().first().map(|s| s.clean);
+        }
+        if track.withdrawn() {
+            // The old version serves again since then.
+            return Some(ceil_minute(track.changed.timestamp()));
         }
         let full = track
             .finished

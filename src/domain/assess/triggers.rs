@@ -6,13 +6,14 @@
 use chrono::Duration;
 
 use crate::domain::judge::{self, BaselineKind, Counts, PollInput, PollState, Side};
-use crate::domain::policy::{Limit, Metric, MetricKind, Service, Trigger};
+use crate::domain::policy::{Limit, MetricKind, Service, Trigger};
 use crate::domain::situation::{Evidence, Mark, Tone, TriggerView};
 use crate::domain::time;
 
-use super::metrics::{Data, Setting, baseline, setting};
+use super::data::Data;
+use super::metrics::{Setting, baseline, clock_of, setting};
 use super::rollout::Rollout;
-use super::{Proofs, View, metric_freshness};
+use super::{Proofs, View};
 
 /// The sealed triggers of a service, else those of the file.
 pub(super) fn sealed(view: &View<'_>, service: &Service) -> Vec<Trigger> {
@@ -21,16 +22,6 @@ pub(super) fn sealed(view: &View<'_>, service: &Service) -> Vec<Trigger> {
         .and_then(|(_, c, _)| c.triggers.get(&service.name))
         .cloned()
         .unwrap_or_else(|| service.triggers.clone())
-}
-
-/// The trigger on that metric which is nearest to its limit.
-pub(super) fn nearest(view: &View<'_>, service: &Service, metric: &Metric) -> Option<TriggerView> {
-    let rollout = view.rollout(&service.name)?;
-    sealed(view, service)
-        .iter()
-        .filter(|t| t.metric == metric.id)
-        .map(|t| one(view, rollout, t))
-        .max_by(|a, b| a.share.unwrap_or(0.0).total_cmp(&b.share.unwrap_or(0.0)))
 }
 
 /// Every trigger of the current release's services.
@@ -81,7 +72,7 @@ fn one(view: &View<'_>, rollout: &Rollout<'_>, trigger: &Trigger) -> TriggerView
                 out.undecided = Some(why);
             }
         }
-        Ok(polls) => judge_polls(view, trigger, &polls, &mut out),
+        Ok((polls, count)) => judge_polls(view, trigger, &polls, count, &mut out),
     }
     if out.tripped {
         out.mark = Mark::new("TRIPPED", Tone::Fail);
@@ -89,8 +80,12 @@ fn one(view: &View<'_>, rollout: &Rollout<'_>, trigger: &Trigger) -> TriggerView
     out
 }
 
-/// The polls of the last `for`, newest first.
-fn polls(view: &View<'_>, rollout: &Rollout<'_>, trigger: &Trigger) -> Result<Vec<Poll>, String> {
+/// The polls of the last `for`, newest first, and how many there are when the clean start lies far enough back.
+fn polls(
+    view: &View<'_>,
+    rollout: &Rollout<'_>,
+    trigger: &Trigger,
+) -> Result<(Vec<Poll>, usize), String> {
     let metric = view
         .policy
         .metric(&trigger.metric)
@@ -98,19 +93,41 @@ fn polls(view: &View<'_>, rollout: &Rollout<'_>, trigger: &Trigger) -> Result<Ve
     rollout
         .started()
         .ok_or_else(|| "armed when the deployment starts".to_owned())?;
-    let freshness = metric_freshness(view, metric);
+    let data = view
+        .data(&rollout.service.name, &metric.id)
+        .ok_or_else(|| format!("{} was never read", metric.id))?;
+    let freshness = data.freshness(view.at().timestamp());
     if !freshness.usable() {
         return Err(format!("{}: {}", metric.id, freshness.word()));
     }
-    let data = Data::of(view, metric, &rollout.service.name);
-    let set = setting(&data, rollout)?;
+    if let Some(why) = &data.partial {
+        return Err(format!("{}: partial answer: {why}", metric.id));
+    }
+    let set = setting(view, data, rollout).map_err(|v| v.why().unwrap_or("no data").to_owned())?;
     let hold = i64::try_from(trigger.hold_for).unwrap_or(i64::MAX);
     // Held for five minutes means breached at both ends of them: six polls a minute apart.
-    let count = hold / 60 + 1;
-    Ok((0..count)
-        .map(|i| set.until - i * 60)
-        .map(|at| poll(&data, rollout, trigger, &set, at))
-        .collect())
+    let count = usize::try_from(hold / 60 + 1).unwrap_or(usize::MAX);
+    let polls: Vec<Poll> = (0..count)
+        .map(|i| set.until - i64::try_from(i).unwrap_or(i64::MAX / 60) * 60)
+        .take_while(|at| *at > set.since)
+        .map(|at| poll(data, rollout, trigger, &set, at))
+        .collect();
+    if polls.is_empty() {
+        return Err(format!(
+            "clean from {}: no full minute yet",
+            clock_of(view, set.since)
+        ));
+    }
+    Ok((polls, count))
+}
+
+fn undecided(why: impl Into<String>) -> Poll {
+    Poll {
+        state: PollState::Undecided { why: why.into() },
+        value: None,
+        limit: None,
+        reach: None,
+    }
 }
 
 fn poll(
@@ -120,23 +137,12 @@ fn poll(
     set: &Setting<'_>,
     at: i64,
 ) -> Poll {
-    let undecided = |why: &str| Poll {
-        state: PollState::Undecided {
-            why: why.to_owned(),
-        },
-        value: None,
-        limit: None,
-        reach: None,
-    };
-    if at <= set.since {
-        return undecided("before the clean start");
-    }
     let window = i64::try_from(trigger.window).unwrap_or(60).max(60);
     let from = (at - window).max(set.since);
-    if !data.whole(set.new, from, at) {
-        return undecided("a gap in the data");
-    }
     if data.metric.kind == MetricKind::Ratio {
+        if !data.whole(set.new, from, at) {
+            return undecided("a gap in the data");
+        }
         ratio_poll(data, rollout, trigger, set, from, at)
     } else {
         series_poll(data, rollout, trigger, set, at)
@@ -156,16 +162,7 @@ fn ratio_poll(
         Limit::Value(v) => judge::Limit::Value(v),
         Limit::Slo => match rollout.service.slo.get(&data.metric.id) {
             Some(slo) => judge::Limit::Value(*slo),
-            None => {
-                return Poll {
-                    state: PollState::Undecided {
-                        why: format!("no slo for {} is configured", data.metric.id),
-                    },
-                    value: None,
-                    limit: None,
-                    reach: None,
-                };
-            }
+            None => return undecided(format!("no slo for {} is configured", data.metric.id)),
         },
     };
     let old: Option<Counts> = match set.kind {
@@ -174,14 +171,7 @@ fn ratio_poll(
     };
     let noise = data.noise(set.deployed);
     let Some(window) = data.counts(set.new, from, at) else {
-        return Poll {
-            state: PollState::Undecided {
-                why: "no traffic".to_owned(),
-            },
-            value: None,
-            limit: None,
-            reach: None,
-        };
+        return undecided("no traffic");
     };
     let judged = judge::judge_poll(&PollInput {
         window,
@@ -225,7 +215,7 @@ fn series_poll(
             Some(times),
         ),
     };
-    let state = match (value, limit) {
+    let state = match (value, limit.filter(|l| l.is_finite())) {
         (Some(v), Some(l)) if (trigger.above && v > l) || (!trigger.above && v < l) => {
             PollState::Breached
         }
@@ -246,25 +236,35 @@ fn series_poll(
 }
 
 /// Trips when every poll of `for` was breached; a gap makes it undecided, it neither resets nor trips.
-fn judge_polls(view: &View<'_>, trigger: &Trigger, polls: &[Poll], out: &mut TriggerView) {
-    let breached = polls
-        .iter()
-        .take_while(|p| p.state == PollState::Breached)
-        .count();
-    let gap = polls.iter().find_map(|p| match &p.state {
+fn judge_polls(
+    view: &View<'_>,
+    trigger: &Trigger,
+    polls: &[Poll],
+    count: usize,
+    out: &mut TriggerView,
+) {
+    let why = |p: &Poll| match &p.state {
         PollState::Undecided { why } => Some(why.clone()),
         _ => None,
-    });
-    let clear = polls.iter().any(|p| p.state == PollState::Clear);
-    let full = breached == polls.len() && !polls.is_empty();
+    };
+    // Since the newest clear poll; what is undecided in between neither counts nor resets.
+    let since_clear: Vec<&Poll> = polls
+        .iter()
+        .take_while(|p| p.state != PollState::Clear)
+        .collect();
+    let breached = since_clear
+        .iter()
+        .filter(|p| p.state == PollState::Breached)
+        .count();
+    let gap = since_clear.iter().find_map(|p| why(p));
+    let full = breached == polls.len() && polls.len() >= count;
     out.held.0 = (breached.saturating_sub(1) as u64 * 60).min(trigger.hold_for);
     let newest = polls.first();
     out.share = newest.and_then(|p| share(trigger, p));
     out.distance = distance(view, trigger, newest, out.held);
     if full {
         out.tripped = true;
-        out.mark = Mark::new("TRIPPED", Tone::Fail);
-    } else if let Some(why) = gap.filter(|_| !clear) {
+    } else if let Some(why) = gap {
         out.mark = Mark::new("undecided", Tone::Unknown);
         out.distance = format!("{} ({why})", out.distance);
         out.undecided = Some(why);

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use chrono::Duration;
 
 use crate::domain::event::Measured;
-use crate::domain::judge::{Elapsed, GateMetric, combine_gate};
-use crate::domain::policy::RiskClass;
+use crate::domain::judge::{GateMetric, combine_gate, judge_alerts};
+use crate::domain::policy::{MetricKind, RiskClass};
 use crate::domain::situation::{CheckpointView, Mark, Phase, Situation, Tone, WatchView};
 use crate::domain::time::{self, Instant};
 use crate::domain::verdict::Verdict;
 
-use super::metrics::{Data, judge_metric, said};
+use super::data::Data;
+use super::metrics::{HOUR, judge_checkpoint, said};
+use super::rollout::Rollout;
 use super::{View, clock_full, phase_of};
 
 /// Seconds after the last step.
@@ -45,7 +47,7 @@ pub(super) fn length(view: &View<'_>) -> u64 {
 }
 
 /// The watch as shown.
-pub(super) fn watch(view: &View<'_>, _: &Situation) -> Option<WatchView> {
+pub(super) fn watch(view: &View<'_>) -> Option<WatchView> {
     let since = since(view)?;
     let state = view.state?;
     let length = length(view);
@@ -92,7 +94,8 @@ pub(super) struct Due {
     pub verdict: Verdict,
 }
 
-/// Checkpoints that are due, each with its numbers; none while the feeds that decide it are stale.
+/// Checkpoints that are due, each with its numbers; none while the feeds that decide it are stale, or before the last
+/// minute it is about was read (unless that takes too long).
 pub(super) fn due(view: &View<'_>) -> Vec<Due> {
     let (Some(since), Some(state)) = (since(view), view.state) else {
         return Vec::new();
@@ -100,12 +103,11 @@ pub(super) fn due(view: &View<'_>) -> Vec<Due> {
     if state.closing.is_some() {
         return Vec::new();
     }
-    let usable = view
-        .policy
-        .metrics
+    let metrics = &view.policy.metrics;
+    if !metrics
         .iter()
-        .all(|m| super::metric_freshness(view, m).usable());
-    if !usable {
+        .all(|m| super::metric_freshness(view, m).usable())
+    {
         return Vec::new();
     }
     let length = length(view);
@@ -114,40 +116,42 @@ pub(super) fn due(view: &View<'_>) -> Vec<Due> {
         .filter(|after| **after <= length && !state.checkpoints.contains_key(after))
         .filter_map(|after| {
             let at = since + Duration::seconds(i64::try_from(*after).ok()?);
-            (at <= view.at()).then(|| take(view, *after, (view.at() - at).num_seconds() > LATE))
+            let overdue = (view.at() - at).num_seconds();
+            let whole = view.data.values().flatten().all(|d| {
+                d.newest()
+                    .is_some_and(|t| t >= at.timestamp().div_euclid(60) * 60)
+            });
+            (overdue > LATE || (overdue >= 0 && whole))
+                .then(|| take(view, *after, at.timestamp(), overdue > LATE))
         })
         .collect()
 }
 
-fn take(view: &View<'_>, after: u64, late: bool) -> Due {
+fn take(view: &View<'_>, after: u64, at: i64, late: bool) -> Due {
     let mut measured: BTreeMap<String, Vec<Measured>> = BTreeMap::new();
     let mut joined = Vec::new();
     for rollout in &view.rollouts {
+        let service = &rollout.service.name;
         for metric in &view.policy.metrics {
-            let data = Data::of(view, metric, &rollout.service.name);
-            let tolerance = super::gates::tolerance(rollout.service, metric);
-            let (verdict, words) =
-                match judge_metric(view, &data, rollout, tolerance, Elapsed::Whole, 1) {
-                    Ok(j) => (j.verdict.clone(), said(&j, metric.unit)),
-                    Err(v) => (v.clone(), v.why().unwrap_or_default().to_owned()),
-                };
+            let Some(data) = view.data(service, &metric.id) else {
+                continue;
+            };
+            let (verdict, said) = judge(view, data, rollout, at);
             // A series that decides nothing is shown and does not hold the checkpoint up.
-            let silent = !metric.decides && metric.kind != crate::domain::policy::MetricKind::Ratio;
+            let silent =
+                matches!(metric.kind, MetricKind::Quantile | MetricKind::Gauge) && !metric.decides;
             if !silent {
                 joined.push(GateMetric {
-                    metric: format!("{} {}", rollout.service.name, metric.id),
+                    metric: format!("{service} {}", metric.id),
                     critical: true,
                     verdict: verdict.clone(),
                 });
             }
-            measured
-                .entry(rollout.service.name.clone())
-                .or_default()
-                .push(Measured {
-                    metric: metric.id.clone(),
-                    verdict,
-                    said: words,
-                });
+            measured.entry(service.clone()).or_default().push(Measured {
+                metric: metric.id.clone(),
+                verdict,
+                said,
+            });
         }
     }
     Due {
@@ -156,6 +160,33 @@ fn take(view: &View<'_>, after: u64, late: bool) -> Due {
         verdict: combine_gate(&joined),
         measured,
     }
+}
+
+/// One metric at a checkpoint; a count (such as alerts) by its volume.
+fn judge(view: &View<'_>, data: &Data<'_>, rollout: &Rollout<'_>, at: i64) -> (Verdict, String) {
+    let metric = data.metric;
+    if metric.kind == MetricKind::Count && !metric.decides {
+        return volume(view, data, rollout, at);
+    }
+    let tolerance = super::gates::tolerance(view, rollout.service, metric);
+    match judge_checkpoint(view, data, rollout, tolerance, at) {
+        Ok(j) => (j.verdict.clone(), said(&j, metric.unit)),
+        Err(v) => (v.clone(), v.why().unwrap_or_default().to_owned()),
+    }
+}
+
+fn volume(view: &View<'_>, data: &Data<'_>, rollout: &Rollout<'_>, at: i64) -> (Verdict, String) {
+    let (Some(clean), Some(started)) = (rollout.clean_start(), rollout.started()) else {
+        let verdict = Verdict::not_run("not deployed yet: nothing to judge");
+        return (verdict, String::new());
+    };
+    let to = at.div_euclid(60) * 60;
+    let from = clean.max(to - HOUR);
+    let (now, earlier) = data.things(started.timestamp(), from, to);
+    let usable = data.freshness(view.at().timestamp()).usable() && data.partial.is_none();
+    let volume = judge_alerts(now.filter(|_| usable), &earlier);
+    let words = volume.words();
+    (volume.verdict, words)
 }
 
 /// The next checkpoint ahead, in words.

@@ -5,7 +5,9 @@ mod sentence;
 use std::collections::{BTreeMap, VecDeque};
 
 use super::act::{Act, Outcome};
-use super::event::{Body, Closing, Contract, Debt, Event, HandoffItem, Measured, Plan, StepState};
+use super::event::{
+    Body, Closing, Contract, Debt, Event, HandoffItem, Measured, Plan, StepKind, StepState,
+};
 use super::policy::{Release, Section};
 use super::record::DeployState;
 use super::time::Instant;
@@ -55,12 +57,24 @@ pub struct Track {
     pub weight: Option<f64>,
     /// When this version's rollout began.
     pub started: Instant,
-    /// When it was first seen to have ended.
+    /// When it was first seen to serve; a rollout that failed, was cancelled or cannot be read never has.
     pub finished: Option<Instant>,
     /// (when, steps finished, weight): every step of this version, oldest first.
     pub reached: Vec<(Instant, u32, Option<f64>)>,
     /// When the state last changed.
     pub changed: Instant,
+    /// How many events told of it.
+    pub seen: u64,
+}
+
+impl Track {
+    /// It ended without serving to this day: failed, cancelled, or another version took its place.
+    pub fn withdrawn(&self) -> bool {
+        matches!(
+            self.state,
+            DeployState::Failed | DeployState::Cancelled | DeployState::Superseded
+        )
+    }
 }
 
 /// A rollback plan and how far it is.
@@ -224,8 +238,11 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Folds one event in. Events must come in the order of their sequence.
+    /// Folds one event in. Events must come in the order of their sequence; one that was folded already changes nothing.
     pub fn apply(&mut self, event: Event) {
+        if event.seq <= self.head.0 {
+            return;
+        }
         self.head = (event.seq, event.hash.clone());
         self.apply_global(&event);
         if let Some(id) = event.release.clone() {
@@ -236,6 +253,21 @@ impl Journal {
             self.lines.pop_front();
         }
         self.lines.push_back(event);
+    }
+
+    /// The last version other than `bad` that earned healthy there and is not held after a rollback: where a rollback goes.
+    pub fn target(&self, service: &str, environment: &str, bad: &str) -> Option<&Healthy> {
+        self.healthy
+            .get(&(service.to_owned(), environment.to_owned()))?
+            .iter()
+            .rev()
+            .find(|h| h.version != bad && !self.held(service, environment, &h.version))
+    }
+
+    /// Is that version held there after a rollback?
+    pub fn held(&self, service: &str, environment: &str, version: &str) -> bool {
+        self.debts
+            .contains_key(&format!("held/{service}/{environment}/{version}"))
     }
 
     /// The release's state, if anything was journaled of it.
@@ -256,7 +288,14 @@ impl Journal {
             }
             Body::Concluded { act, outcome } => {
                 if let Some(state) = self.acts.get_mut(act) {
-                    state.outcome = Some((outcome.clone(), event.at));
+                    // What is certain stays: a later "unknown", or another process's late word, does not undo it.
+                    let certain = state
+                        .outcome
+                        .as_ref()
+                        .is_some_and(|(known, _)| !matches!(known, Outcome::Unknown { .. }));
+                    if !certain {
+                        state.outcome = Some((outcome.clone(), event.at));
+                    }
                 }
             }
             Body::DebtIncurred { debt } => {
@@ -383,13 +422,17 @@ impl Journal {
         else {
             return;
         };
-        let mut places: Vec<_> = state
+        if state.ended.is_some() {
+            return;
+        }
+        // Only services that were acted upon: the plan's other steps stand under a service for their place on screen.
+        let places: std::collections::BTreeSet<_> = state
             .plan
             .steps
             .iter()
+            .filter(|s| matches!(s.kind, StepKind::Act { .. }))
             .map(|s| (s.service.clone(), s.environment.clone()))
             .collect();
-        places.dedup();
         for place in places {
             self.rollbacks
                 .entry(place)
@@ -425,8 +468,10 @@ fn tracked(before: Option<&Track>, event: &Event) -> Option<Track> {
             finished: None,
             reached: Vec::new(),
             changed: event.at,
+            seen: 0,
         },
     };
+    track.seen += 1;
     if track.state != *state {
         track.changed = event.at;
     }
@@ -437,10 +482,11 @@ fn tracked(before: Option<&Track>, event: &Event) -> Option<Track> {
     track.step = *step;
     track.steps = steps.or(track.steps);
     track.weight = *weight;
-    track.finished = if state.in_flight() {
-        None
-    } else {
-        track.finished.or(Some(event.at))
+    track.finished = match state {
+        DeployState::Succeeded => track.finished.or(Some(event.at)),
+        in_flight if in_flight.in_flight() => None,
+        // A state that cannot be read neither ends a rollout nor undoes one.
+        _ => track.finished,
     };
     Some(track)
 }
@@ -608,6 +654,8 @@ impl ReleaseState {
                     trip.cancelled = true;
                 }
             }
+            // The same plan from two processes, or merged twice, is one plan.
+            Body::PlanStarted { plan } if self.plans.iter().any(|p| p.plan.id == plan.id) => {}
             Body::PlanStarted { plan } => self.plans.push(PlanState {
                 plan: plan.clone(),
                 started: event.at,
@@ -634,7 +682,11 @@ impl ReleaseState {
                 to_live,
                 to_clear,
             } => {
-                if let Some(p) = self.plans.iter_mut().find(|p| &p.plan.id == plan) {
+                if let Some(p) = self
+                    .plans
+                    .iter_mut()
+                    .find(|p| &p.plan.id == plan && p.ended.is_none())
+                {
                     p.ended = Some((*done, detail.clone(), event.at));
                     p.times = (*trip_to_request, *to_live, *to_clear);
                 }

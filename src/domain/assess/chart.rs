@@ -1,0 +1,90 @@
+//! The lines of the metrics pane.
+
+use crate::domain::judge::BaselineKind;
+use crate::domain::policy::{Limit, Service};
+use crate::domain::situation::Chart;
+
+use super::View;
+use super::data::{Data, Group};
+use super::metrics::{HOUR, Setting, baseline};
+use super::rollout::Rollout;
+use super::triggers;
+
+/// Longest chart, seconds.
+const CHART: i64 = 3 * HOUR;
+
+/// The line of one metric with its band, threshold and deployment.
+pub(super) fn chart(
+    view: &View<'_>,
+    service: &Service,
+    data: &Data<'_>,
+    rollout: Option<&Rollout<'_>>,
+    set: Option<&Setting<'_>>,
+) -> Chart {
+    let Some(newest) = data.newest() else {
+        return Chart {
+            empty: Some(format!(
+                "no data of {} for {} was read",
+                data.metric.id, service.name
+            )),
+            ..Chart::default()
+        };
+    };
+    let deployed = rollout.and_then(|r| r.started()).map(|t| t.timestamp());
+    let from = deployed
+        .map_or(newest - HOUR, |d| d - 20 * 60)
+        .max(newest - CHART);
+    let new = set.map_or(Group::Whole, |s| s.new);
+    let old = set
+        .filter(|s| s.kind == BaselineKind::Concurrent)
+        .map(|s| s.old);
+    Chart {
+        new: data.line(new, from, newest),
+        old: old.map(|g| data.line(g, from, newest)).unwrap_or_default(),
+        band: band(data, set, newest),
+        threshold: threshold(view, service, data, set),
+        deploy_at: deployed,
+        clean_at: set.map(|s| s.since),
+        empty: None,
+    }
+}
+
+/// Baseline band: 5th to 95th percentile of the hour's points (of the last hour where nothing is deployed).
+fn band(data: &Data<'_>, set: Option<&Setting<'_>>, newest: i64) -> Option<(f64, f64)> {
+    let (group, to) = match set {
+        Some(s) => (s.old, s.deployed),
+        None => (Group::Whole, newest),
+    };
+    let mut values: Vec<f64> = data
+        .line(group, to - HOUR, to)
+        .into_iter()
+        .map(|(_, v)| v)
+        .collect();
+    if values.len() < 10 {
+        return None;
+    }
+    values.sort_by(f64::total_cmp);
+    let at = |share: f64| {
+        values
+            .get(((values.len() - 1) as f64 * share) as usize)
+            .copied()
+    };
+    at(0.05).zip(at(0.95))
+}
+
+/// Where the nearest trigger's limit lies, in the metric's unit.
+fn threshold(
+    view: &View<'_>,
+    service: &Service,
+    data: &Data<'_>,
+    set: Option<&Setting<'_>>,
+) -> Option<f64> {
+    let trigger = triggers::sealed(view, service)
+        .into_iter()
+        .find(|t| t.metric == data.metric.id)?;
+    match trigger.limit {
+        Limit::Value(v) => Some(v),
+        Limit::Slo => service.slo.get(&data.metric.id).copied(),
+        Limit::Baseline(times) => set.and_then(|s| baseline(data, s)).map(|b| b * times),
+    }
+}

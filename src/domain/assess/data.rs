@@ -1,0 +1,340 @@
+//! Buckets of one metric of one service, added up per group and span (SEMANTICS 5). Counts come from 60 s buckets; noise
+//! and the seven days before from ten-minute blocks.
+
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::judge::{Block, Counts, Direction, Noise};
+use crate::domain::needs::{BLOCK, BUCKET, metric_need};
+use crate::domain::observe::{Buckets, Freshness, SeriesKey};
+use crate::domain::policy::{Metric, MetricKind};
+use crate::domain::record::Part;
+
+use super::View;
+
+/// Seconds of a day.
+const DAY: i64 = 86_400;
+
+/// Which group of a service's series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Group<'a> {
+    /// All of them added up.
+    Whole,
+    /// One label value.
+    Named(&'a str),
+}
+
+impl Group<'_> {
+    fn holds(self, group: &str) -> bool {
+        match self {
+            Self::Whole => true,
+            Self::Named(name) => name == group,
+        }
+    }
+}
+
+/// One metric of one service: its buckets by part, ready to be added up.
+pub(crate) struct Data<'a> {
+    pub metric: &'a Metric,
+    parts: Vec<(&'a SeriesKey, &'a Buckets)>,
+    /// Up to where every part was read, Unix seconds of a whole minute: a numerator that was read a little earlier than its
+    /// denominator would otherwise look like a minute without errors.
+    read_to: Option<i64>,
+    /// Freshness of the feeds, by the slowest part.
+    feed: Freshness,
+    /// Largest cadence of the parts, seconds.
+    cadence: i64,
+    /// Why the answer is partial.
+    pub partial: Option<String>,
+    noise: OnceCell<(i64, Noise)>,
+}
+
+impl<'a> Data<'a> {
+    pub fn of(view: &View<'a>, metric: &'a Metric, service: &str) -> Self {
+        let from = SeriesKey {
+            metric: metric.id.clone(),
+            service: service.to_owned(),
+            group: String::new(),
+            part: Part::Numerator,
+            step: 0,
+        };
+        let mut out = Self {
+            metric,
+            parts: view
+                .observed
+                .metrics
+                .range(from..)
+                .take_while(|(k, _)| k.metric == metric.id && k.service == service)
+                .collect(),
+            read_to: None,
+            feed: Freshness::Never,
+            cadence: 0,
+            partial: None,
+            noise: OnceCell::new(),
+        };
+        out.feed = super::metric_freshness(view, metric);
+        for (part, _) in metric.parts() {
+            if let (Some(seen), _) = view.feed(&metric_need(&metric.id, part, BUCKET)) {
+                let to = seen.newest.timestamp().div_euclid(60) * 60;
+                out.read_to = Some(out.read_to.map_or(to, |t: i64| t.min(to)));
+                out.cadence = out
+                    .cadence
+                    .max(i64::try_from(seen.cadence).unwrap_or(i64::MAX));
+                out.partial = out.partial.take().or_else(|| seen.partial.clone());
+            }
+        }
+        out
+    }
+
+    fn each(&self, group: Group<'_>, part: Part, step: u64) -> impl Iterator<Item = &'a Buckets> {
+        self.parts
+            .iter()
+            .filter(move |(k, _)| k.part == part && k.step == step && group.holds(&k.group))
+            .map(|(_, b)| *b)
+    }
+
+    /// Sum over `(from, to]` and how many different buckets had data.
+    fn sum(&self, group: Group<'_>, part: Part, step: u64, from: i64, to: i64) -> (f64, usize) {
+        if to <= from {
+            return (0.0, 0);
+        }
+        let mut total = 0.0;
+        let mut groups = 0;
+        let mut count = 0;
+        let mut seen = BTreeSet::new();
+        for buckets in self.each(group, part, step) {
+            groups += 1;
+            for (at, value) in buckets.range(from + 1..=to) {
+                total += value;
+                if groups == 1 {
+                    count += 1;
+                }
+                seen.insert(*at);
+            }
+        }
+        (total, if groups > 1 { seen.len() } else { count })
+    }
+
+    /// The base part: what proves that there was traffic at all.
+    fn base(&self) -> Part {
+        match self.metric.kind {
+            MetricKind::Ratio => Part::Denominator,
+            _ => Part::Value,
+        }
+    }
+
+    /// End of the newest bucket of a group, as far as every part was read.
+    pub fn newest_of(&self, group: Group<'_>) -> Option<i64> {
+        let read_to = self.read_to?;
+        self.each(group, self.base(), BUCKET)
+            .filter_map(|b| b.range(..=read_to).next_back().map(|(at, _)| *at))
+            .max()
+    }
+
+    /// End of the newest bucket of the service, any group.
+    pub fn newest(&self) -> Option<i64> {
+        self.newest_of(Group::Whole)
+    }
+
+    /// Law 2 for this service: the feed may be fresh while this service's own series stopped.
+    pub fn freshness(&self, now: i64) -> Freshness {
+        self.feed.max(self.freshness_of(Group::Whole, now))
+    }
+
+    /// How old the newest bucket of a group is; fresh where there is none at all, which reads "no data" elsewhere.
+    pub fn freshness_of(&self, group: Group<'_>, now: i64) -> Freshness {
+        let Some(newest) = self.newest_of(group) else {
+            return Freshness::Fresh;
+        };
+        let age = now - newest;
+        if age.saturating_mul(2) <= self.cadence.saturating_mul(3) {
+            Freshness::Fresh
+        } else if age < self.cadence.saturating_mul(2) {
+            Freshness::Aging
+        } else {
+            Freshness::Stale
+        }
+    }
+
+    /// Counts over `(from, to]` in live buckets; `None` where nothing was seen. A numerator without any bucket is zero:
+    /// a service without errors has no error series.
+    pub fn counts(&self, group: Group<'_>, from: i64, to: i64) -> Option<Counts> {
+        let (total, buckets) = self.sum(group, Part::Denominator, BUCKET, from, to);
+        if buckets == 0 {
+            return None;
+        }
+        let (events, _) = self.sum(group, Part::Numerator, BUCKET, from, to);
+        Some(Counts::new(events, total).over(buckets as f64))
+    }
+
+    /// How many of the buckets of `(from, to]` have data, and how many there should be.
+    pub fn filled(&self, group: Group<'_>, from: i64, to: i64) -> (usize, usize) {
+        let expected = usize::try_from((to - from).div_euclid(60)).unwrap_or(0);
+        let (_, buckets) = self.sum(group, self.base(), BUCKET, from, to);
+        (buckets, expected)
+    }
+
+    /// Does every bucket of `(from, to]` have data?
+    pub fn whole(&self, group: Group<'_>, from: i64, to: i64) -> bool {
+        let (seen, expected) = self.filled(group, from, to);
+        expected > 0 && seen >= expected
+    }
+
+    /// Points of a series over `(from, to]`: of several groups the worst one counts. What is no number is no point.
+    pub fn points(&self, group: Group<'_>, from: i64, to: i64) -> Vec<(i64, f64)> {
+        let worse = |a: f64, b: f64| match self.metric.direction {
+            Direction::LowerIsBetter => a.max(b),
+            Direction::HigherIsBetter => a.min(b),
+        };
+        self.merged(group, Part::Value, BUCKET, from, to, worse)
+    }
+
+    /// Buckets of one part over `(from, to]`, several groups joined by `join`, ascending.
+    fn merged(
+        &self,
+        group: Group<'_>,
+        part: Part,
+        step: u64,
+        from: i64,
+        to: i64,
+        join: impl Fn(f64, f64) -> f64,
+    ) -> Vec<(i64, f64)> {
+        if to <= from {
+            return Vec::new();
+        }
+        let mut out: Vec<(i64, f64)> = Vec::new();
+        for buckets in self.each(group, part, step) {
+            out.extend(
+                buckets
+                    .range(from + 1..=to)
+                    .filter(|(_, v)| v.is_finite())
+                    .map(|(at, v)| (*at, *v)),
+            );
+        }
+        out.sort_by_key(|(at, _)| *at);
+        out.dedup_by(|b, a| {
+            let same = a.0 == b.0;
+            if same {
+                a.1 = join(a.1, b.1);
+            }
+            same
+        });
+        out
+    }
+
+    /// Events and totals over `(from, to]`, bucket by bucket of that length; buckets without a total are left out.
+    fn pairs(&self, group: Group<'_>, step: u64, from: i64, to: i64) -> Vec<(i64, f64, f64)> {
+        let add = |a: f64, b: f64| a + b;
+        let events = self.merged(group, Part::Numerator, step, from, to, add);
+        let totals = self.merged(group, Part::Denominator, step, from, to, add);
+        let mut left = events.into_iter().peekable();
+        totals
+            .into_iter()
+            .map(|(at, total)| {
+                while left.next_if(|(t, _)| *t < at).is_some() {}
+                let seen = left.next_if(|(t, _)| *t == at).map_or(0.0, |(_, v)| v);
+                (at, seen, total)
+            })
+            .collect()
+    }
+
+    /// Rate per bucket of a ratio, or the series itself, for the chart.
+    pub fn line(&self, group: Group<'_>, from: i64, to: i64) -> Vec<(i64, f64)> {
+        if self.metric.kind != MetricKind::Ratio {
+            return self.points(group, from, to);
+        }
+        self.pairs(group, BUCKET, from, to)
+            .into_iter()
+            .filter(|(_, _, total)| *total > 0.0)
+            .map(|(at, events, total)| (at, events / total))
+            .collect()
+    }
+
+    /// Noise of the whole service from the seven days before `until`, in days of 24 hours. Reckoned once.
+    pub fn noise(&self, until: i64) -> Noise {
+        if self.metric.shared_noise {
+            return Noise::Shared;
+        }
+        let (at, noise) = self
+            .noise
+            .get_or_init(|| (until, self.measure_noise(until)));
+        if *at == until {
+            *noise
+        } else {
+            self.measure_noise(until)
+        }
+    }
+
+    fn measure_noise(&self, until: i64) -> Noise {
+        let mut days: BTreeMap<i64, Vec<Block>> = BTreeMap::new();
+        for (at, events, total) in self.pairs(Group::Whole, BLOCK, until - 7 * DAY, until) {
+            let day = (until - at).div_euclid(DAY);
+            days.entry(day).or_default().push(Block { events, total });
+        }
+        let days: Vec<Vec<Block>> = days.into_values().collect();
+        Noise::from_history(&days)
+    }
+
+    /// The same span on the seven days before `deployed`, as blocks: counts of the days that are whole, and how many days.
+    /// `skip` says which spans do not count.
+    pub fn seven_days(
+        &self,
+        deployed: i64,
+        until: i64,
+        span: i64,
+        skip: impl Fn(i64, i64) -> bool,
+    ) -> (Counts, u32) {
+        let mut sum = Counts::new(0.0, 0.0);
+        let mut days = 0;
+        for (from, to) in spans_before(deployed, until, span) {
+            let (total, seen) = self.sum(Group::Whole, Part::Denominator, BLOCK, from, to);
+            if skip(from, to) || (seen as i64) < (to - from).div_euclid(block()) {
+                continue;
+            }
+            let (events, _) = self.sum(Group::Whole, Part::Numerator, BLOCK, from, to);
+            sum.events += events;
+            sum.total += total;
+            sum.minutes = Some(sum.minutes.unwrap_or(0.0) + (to - from) as f64 / 60.0);
+            days += 1;
+        }
+        (sum, days)
+    }
+
+    /// How many things a count metric saw in the span, and in the same span of each of the seven days before that is whole.
+    pub fn things(&self, deployed: i64, from: i64, to: i64) -> (Option<u64>, Vec<u64>) {
+        let number = |v: f64| (v.is_finite() && v >= 0.0).then(|| v.round() as u64);
+        let whole = |total: f64, seen: usize, expected: i64| {
+            number(total).filter(|_| expected > 0 && seen as i64 >= expected)
+        };
+        let (total, seen) = self.sum(Group::Whole, Part::Value, BUCKET, from, to);
+        let now = whole(total, seen, (to - from).div_euclid(60));
+        // A span shorter than a block has no equal in the history.
+        if (to - from) < block() {
+            return (now, Vec::new());
+        }
+        let earlier = spans_before(deployed, to, to - from)
+            .into_iter()
+            .filter_map(|(a, b)| {
+                let (total, seen) = self.sum(Group::Whole, Part::Value, BLOCK, a, b);
+                whole(total, seen, (b - a).div_euclid(block()))
+            })
+            .collect();
+        (now, earlier)
+    }
+}
+
+fn block() -> i64 {
+    i64::try_from(BLOCK).unwrap_or(600)
+}
+
+/// The span that ends at `until`'s time of day on each of the seven days before `deployed`, in whole blocks.
+fn spans_before(deployed: i64, until: i64, span: i64) -> Vec<(i64, i64)> {
+    let length = ((span + block() / 2).div_euclid(block())).max(1) * block();
+    let mut end = until.div_euclid(block()) * block();
+    if end > deployed {
+        end -= (end - deployed + DAY - 1).div_euclid(DAY) * DAY;
+    }
+    (0..7)
+        .map(|day| (end - day * DAY - length, end - day * DAY))
+        .collect()
+}
