@@ -365,7 +365,7 @@ impl Cx<'_> {
             .into_iter()
             .flatten()
         {
-            if !text.is_empty() && width(&text) + 2 < pen.left() {
+            if !text.is_empty() && width(&text) < pen.left() {
                 pen.put(&format!(" {text}"), theme.dim);
             }
         }
