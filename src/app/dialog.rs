@@ -179,9 +179,11 @@ impl Dialog {
                         Spot::Cancel
                     };
                 }
-                // Typing goes into the first line to fill in, so that the name can be typed right away.
+                // Where one line alone is to be filled in, typing goes into it; with several a person chooses.
                 _ if key.types().is_some_and(|c| c != ' ') && key != self.opener => {
-                    if let Some(i) = self.fields.iter().position(|f| f.lacks().is_some()) {
+                    let mut lacking = (0..self.fields.len())
+                        .filter(|i| self.fields.get(*i).is_some_and(|f| f.lacks().is_some()));
+                    if let (Some(i), None) = (lacking.next(), lacking.next()) {
                         self.spot = Spot::Field(i);
                         return self.at_spot(key);
                     }

@@ -29,6 +29,7 @@ pub struct Shape {
     word: usize,
     time: usize,
     bar: usize,
+    deploys: bool,
     narrow: bool,
     /// The row that needs a person most; at most one a list.
     pub loudest: Option<usize>,
@@ -58,7 +59,8 @@ impl Shape {
             };
             let (name, second, word): (Cow<'_, str>, usize, &Mark) = match &r.item {
                 Item::Deploy(d) => {
-                    shape.bar = shape.bar.max(width(&step_bar(d, true)));
+                    shape.bar = shape.bar.max(width(&step_bar(d, true, shape.narrow)));
+                    shape.deploys = true;
                     (place(s, d), versions(d, ">").chars().count(), &d.mark)
                 }
                 Item::Metric(m) => (m.service.as_str().into(), width(&m.title), &m.mark),
@@ -77,7 +79,8 @@ impl Shape {
             shape.second = shape.second.max(second);
             shape.word = shape.word.max(width(&word.word));
         }
-        shape.name = shape.name.min((total / 3).max(6)).min(18);
+        let share = if shape.deploys { 4 } else { 3 };
+        shape.name = shape.name.min((total / share).max(6)).min(18);
         shape.second = shape.second.min((total / 3).max(8));
         shape.word = shape.word.min(12);
         shape
@@ -302,10 +305,12 @@ impl Cx<'_> {
         let (dim, shape) = (self.theme.dim, self.shape);
         pen.right("  age", dim);
         pen.column("service", shape.name, dim).gap(1);
-        let w = shape.word.max(9);
-        let room = shape
-            .second
-            .min(pen.left().saturating_sub(w + shape.bar + 2).max(8));
+        let w = if shape.narrow { 9 } else { shape.word.max(9) };
+        let room = shape.second.min(
+            pen.left()
+                .saturating_sub(w + shape.bar + if shape.narrow { 8 } else { 2 })
+                .max(8),
+        );
         pen.column("version", room, dim).gap(1);
         if shape.bar > 0 && shape.bar + 1 + w <= pen.left() {
             pen.column("step", shape.bar, dim).gap(1);
@@ -324,7 +329,7 @@ impl Cx<'_> {
         } else {
             d.mark.word.clone()
         };
-        let w = shape.word.max(9);
+        let w = if shape.narrow { 9 } else { shape.word.max(9) };
         pen.column(
             &d.service,
             shape.name,
@@ -332,9 +337,11 @@ impl Cx<'_> {
         );
         pen.gap(1);
         let arrow = theme.glyph("→", ">");
-        let room = shape
-            .second
-            .min(pen.left().saturating_sub(w + shape.bar + 2).max(8));
+        let room = shape.second.min(
+            pen.left()
+                .saturating_sub(w + shape.bar + if shape.narrow { 8 } else { 2 })
+                .max(8),
+        );
         pen.column_middle(&versions(d, arrow), room, theme.text);
         pen.gap(1);
         if !d.note.is_empty() && (stale || d.step.is_none()) {
@@ -343,7 +350,7 @@ impl Cx<'_> {
             return;
         }
         if shape.bar > 0 && shape.bar + 1 + w <= pen.left() {
-            let bar = step_bar(d, theme.ascii);
+            let bar = step_bar(d, theme.ascii, shape.narrow);
             pen.column(&bar, shape.bar, theme.text).gap(1);
         }
         pen.put(&word, theme.tone(d.mark.tone));
@@ -351,11 +358,14 @@ impl Cx<'_> {
         let since = d.since.map(|at| format!("for {}", self.age(at)));
         let sync = d.release.is_some() && d.auto_sync == Some(false);
         let sync = sync.then(|| "auto-sync off".to_string());
-        for text in [Some(strategy.to_string()), since, sync]
+        // In a narrow list the share of traffic stands behind the state instead of behind the bar.
+        let weight = d.weight.filter(|w| shape.narrow && *w < 100.0);
+        let weight = weight.map(|w| format!("{w:.0} %"));
+        for text in [weight, Some(strategy.to_string()), since, sync]
             .into_iter()
             .flatten()
         {
-            if !text.is_empty() && width(&text) + 2 < pen.left() {
+            if !text.is_empty() && width(&text) < pen.left() {
                 pen.put(&format!(" {text}"), theme.dim);
             }
         }
@@ -510,9 +520,10 @@ fn glyph(theme: &Theme, mark: &Mark) -> &'static str {
 }
 
 /// `▰▰▰▱▱ 40 %`.
-fn step_bar(d: &DeployRow, ascii: bool) -> String {
+fn step_bar(d: &DeployRow, ascii: bool, narrow: bool) -> String {
     let Some((done, all)) = d.step else {
-        return d.weight.map_or(String::new(), |w| format!("{w:.0} %"));
+        let weight = d.weight.filter(|_| !narrow);
+        return weight.map_or(String::new(), |w| format!("{w:.0} %"));
     };
     let all = all.clamp(1, 8);
     let done = done.min(all);
@@ -523,7 +534,7 @@ fn step_bar(d: &DeployRow, ascii: bool) -> String {
         open.repeat((all - done) as usize)
     );
     match d.weight {
-        Some(w) => format!("{bar} {w:>3.0} %"),
-        None => bar,
+        Some(w) if !narrow => format!("{bar} {w:>3.0} %"),
+        _ => bar,
     }
 }
