@@ -109,6 +109,7 @@ fn calendar() -> CalendarView {
         rules: vec![rule.into()],
     };
     CalendarView {
+        conflicts: Vec::new(),
         state: Mark::new("open", Tone::Pass),
         reasons: vec!["open: window working hours until 18:00".into()],
         next: Some((at(78 * 60), "closed".into())),
