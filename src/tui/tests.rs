@@ -371,9 +371,9 @@ fn a_broken_pane_shows_its_error_and_the_others_live() {
     assert!(!super::contained());
 }
 
-/// Prints frames: `cargo test --lib tui::tests::show -- --ignored --nocapture`.
+/// Draws a screen at every size, and prints it for a person to look at:
+/// `SCREEN=story cargo test --lib tui::tests::show -- --nocapture`.
 #[test]
-#[ignore = "prints frames for a person to look at"]
 fn show() {
     let want = std::env::var("SCREEN").unwrap_or_else(|_| "story".into());
     for size in [(200, 50), (120, 36), (80, 24), (40, 10)] {

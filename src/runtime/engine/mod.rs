@@ -38,7 +38,7 @@ use super::journal::Author;
 use super::load::{self, LoadError, Loaded, Place};
 
 /// Facts that come close together are judged together.
-const SETTLE: Duration = Duration::from_millis(40);
+const SETTLE: Duration = Duration::from_millis(120);
 /// Without any fact the situation is judged anew this often: ages, countdowns, windows.
 const PULSE: Duration = Duration::from_secs(5);
 /// How often the store is asked whether another process wrote, and the file whether it changed.

@@ -23,7 +23,6 @@ impl Clock for Fixed {
 
 /// Not a test of its own: what the others run in their pseudo-terminal.
 #[test]
-#[ignore = "run by the other tests in a pseudo-terminal"]
 fn child_process() {
     let Ok(mode) = std::env::var("COCKPIT_UI_CHILD") else {
         return;
@@ -79,7 +78,6 @@ impl Pty {
         cmd.args([
             "--exact",
             CHILD,
-            "--ignored",
             "--nocapture",
             "--test-threads=1",
         ]);
