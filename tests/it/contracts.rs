@@ -260,8 +260,20 @@ async fn the_vendors_own_examples_are_understood() {
         "github",
         "actions_list-workflow-runs-for-repo.response_200.default.json",
     ) {
-        let got = map("github", "builds", &[], runs.clone(), None).await;
+        let got = map("github", "runs", &[], runs.clone(), None).await;
         assert_eq!(got.len(), runs["workflow_runs"].as_array().unwrap().len());
+        assert_ne!(got[0]["state"], "unknown");
+    }
+    if let Some(checks) = example("github", "checks_list-for-ref.response_200.default.json") {
+        let got = map(
+            "github",
+            "builds",
+            &[("version", "1.4.0")],
+            checks.clone(),
+            None,
+        )
+        .await;
+        assert_eq!(got.len(), checks["check_runs"].as_array().unwrap().len());
         assert_ne!(got[0]["state"], "unknown");
     }
     if let Some(compare) = example(

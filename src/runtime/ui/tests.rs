@@ -75,12 +75,7 @@ impl Pty {
         };
         let pair = native_pty_system().openpty(size).unwrap();
         let mut cmd = CommandBuilder::new(std::env::current_exe().unwrap());
-        cmd.args([
-            "--exact",
-            CHILD,
-            "--nocapture",
-            "--test-threads=1",
-        ]);
+        cmd.args(["--exact", CHILD, "--nocapture", "--test-threads=1"]);
         cmd.env("COCKPIT_UI_CHILD", mode);
         cmd.env("TERM", "xterm-256color");
         cmd.env_remove("NO_COLOR");
