@@ -256,6 +256,13 @@ impl Owed<'_, '_> {
         let (Some(release), Some(state)) = (self.view.release, self.view.state) else {
             return;
         };
+        // What was not read yet is no evidence: the first answers are waited for.
+        let unread = |f: &crate::domain::situation::FeedView| {
+            f.freshness == crate::domain::observe::Freshness::Never && f.fault.is_none()
+        };
+        if s.feeds.iter().any(unread) {
+            return;
+        }
         let phase = s.releases.first().map(|r| r.phase);
         let ended: &[Section] = match phase {
             Some(Phase::Deploying) => &[Section::PreDeploy],
