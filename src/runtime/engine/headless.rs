@@ -11,6 +11,7 @@ use tokio::time::Instant as Tick;
 use crate::app::port::Fact;
 use crate::connect::driver::Preview;
 use crate::domain::act::Act;
+use crate::domain::journal::Journal;
 use crate::domain::observe::{Fault, FaultKind, Need, Observed};
 use crate::domain::orders::decide;
 use crate::domain::situation::{Duty, Refusal, Request, Situation};
@@ -159,7 +160,11 @@ impl Engine {
                 let health = tokio::time::timeout(HEALTH, connections.health(name));
                 let late = || {
                     let what = format!("{name} did not answer within {} s", HEALTH.as_secs());
-                    Fault::new(FaultKind::Timeout, what, "look at the address and the network")
+                    Fault::new(
+                        FaultKind::Timeout,
+                        what,
+                        "look at the address and the network",
+                    )
                 };
                 (name.clone(), health.await.unwrap_or_else(|_| Err(late())))
             }
@@ -181,6 +186,12 @@ impl Engine {
     #[must_use]
     pub fn observed(&self) -> &Observed {
         &self.observed
+    }
+
+    /// The journal, folded.
+    #[must_use]
+    pub fn journal(&self) -> &Journal {
+        &self.journal
     }
 
     /// The time by the engine's clock.

@@ -443,9 +443,8 @@ impl Engine {
             DocumentKind::Handoff => ("Handoff", documents::Kind::Handoff),
             DocumentKind::Review => ("Review", documents::Kind::Review),
         };
-        let written = load::template(kind.name()).and_then(|own| {
-            documents::render(kind, &self.situation, &self.policy, own.as_deref())
-        });
+        let written = load::template(kind.name())
+            .and_then(|own| documents::render(kind, &self.situation, &self.policy, own.as_deref()));
         match written {
             Ok(markdown) => self.say(Fact::Document {
                 title: title.to_owned(),
