@@ -4,9 +4,12 @@ use serde::Serialize;
 
 use crate::config::trust::Trust;
 use crate::domain::diag::Diag;
+use crate::domain::needs::BUCKET;
+use crate::domain::observe::{Need, Observed, Subject};
 use crate::domain::policy::Policy;
+use crate::domain::record::Records;
 use crate::domain::text::clean;
-use crate::domain::window::Target;
+use crate::domain::window::event::map_events;
 use crate::runtime::load::Loaded;
 
 use super::args::{Args, CheckArgs};
@@ -74,7 +77,18 @@ async fn ask(mut session: Session, wanted: &CheckArgs) -> u8 {
             None => {}
         }
     }
-    answer.gates = forecast::gates(&mut session, wanted.wait).await;
+    let wants = |need: &Need| match &need.subject {
+        Subject::Metric { step, .. } => *step == BUCKET,
+        Subject::Calendar { .. } => true,
+        _ => false,
+    };
+    let engine = &mut session.engine;
+    engine
+        .look_for(&mut session.inbox, wanted.wait, wants)
+        .await;
+    let unmatched = unmatched(&engine.policy(), engine.observed());
+    answer.warnings.extend(unmatched);
+    answer.gates = forecast::gates(engine);
     let code = said(wanted, session.engine.loaded(), &answer);
     session.engine.close().await;
     code
@@ -103,22 +117,33 @@ fn answer(loaded: &Loaded) -> Answer {
     }
 }
 
+/// Calendar entries that no rule matches: a freeze in other words must not go unseen.
+fn unmatched(policy: &Policy, observed: &Observed) -> Vec<String> {
+    let mut out = Vec::new();
+    for calendar in &policy.calendars {
+        let feed = observed.feeds.get(&format!("calendar/{}", calendar.name));
+        let Some(Records::Event(events)) =
+            feed.and_then(|f| f.last.as_ref()).map(|last| &last.records)
+        else {
+            out.push(format!("the calendar {} was not read", calendar.name));
+            continue;
+        };
+        match map_events(&calendar.name, events, &calendar.rules, policy.timezone) {
+            Ok(mapped) if mapped.unmatched.is_empty() => {}
+            Ok(mapped) => out.push(format!(
+                "entries of the calendar {} that none of its rules matches: {}",
+                calendar.name,
+                mapped.unmatched.join("; ")
+            )),
+            Err(problems) => out.extend(problems),
+        }
+    }
+    out
+}
+
 /// What a sound file may still lack.
 fn gaps(policy: &Policy) -> Vec<String> {
     let mut out = Vec::new();
-    for environment in policy.environments.iter().filter(|e| e.protected) {
-        let target = Target {
-            environment: Some(environment.name.clone()),
-            ..Target::default()
-        };
-        let calendars = !policy.calendars.is_empty();
-        if !policy.windows.iter().any(|w| w.scope.covers(&target)) && !calendars {
-            out.push(format!(
-                "{} is protected and has no window: it is open at all times but freezes; add a [[window]]",
-                environment.name
-            ));
-        }
-    }
     let without = |what: &str, has: &dyn Fn(&crate::domain::policy::Service) -> bool, do_: &str| {
         let names: Vec<&str> = policy
             .services

@@ -1,15 +1,13 @@
 //! How long the gates will need at the traffic there is now.
 
-use std::time::Duration;
-
 use crate::domain::judge::{BaselineKind, Counts, GatePlan, Noise, Power, forecast};
 use crate::domain::needs::{BUCKET, open_releases};
-use crate::domain::observe::{Need, Observed, Subject};
+use crate::domain::observe::Observed;
 use crate::domain::policy::{After, Gate, Metric, MetricKind, Policy, Service};
 use crate::domain::record::Part;
 use crate::domain::time::Instant;
 
-use super::session::Session;
+use crate::runtime::engine::Engine;
 
 /// Minutes of traffic that are looked at.
 const MINUTES: i64 = 60;
@@ -19,17 +17,11 @@ const FEWEST: usize = 30;
 const FIRST_STEP: f64 = 10.0;
 
 /// A line a gate of the open releases' services (of every service where none is planned).
-pub async fn gates(session: &mut Session, wait: Duration) -> Vec<String> {
-    let ratios =
-        |need: &Need| matches!(&need.subject, Subject::Metric { step, .. } if *step == BUCKET);
-    session
-        .engine
-        .look_for(&mut session.inbox, wait, ratios)
-        .await;
-    let policy = session.engine.policy();
-    let now = session.engine.now().world;
-    let observed = session.engine.observed();
-    let flown: Vec<String> = open_releases(&policy, session.engine.journal())
+pub fn gates(engine: &Engine) -> Vec<String> {
+    let policy = engine.policy();
+    let now = engine.now().world;
+    let observed = engine.observed();
+    let flown: Vec<String> = open_releases(&policy, engine.journal())
         .iter()
         .flat_map(|r| r.changes.iter().map(|c| c.service.clone()))
         .collect();

@@ -392,7 +392,7 @@ impl Engine {
                 .as_ref()
                 .is_some_and(|p| p.ended.is_none());
         let span = if fast { Duration::from_secs(1) } else { PULSE };
-        span.div_f64(self.clock.speed().max(1.0).min(20.0))
+        span.div_f64(self.clock.speed().clamp(1.0, 20.0))
     }
 
     async fn take(&mut self, msg: Msg) {
@@ -457,13 +457,12 @@ impl Engine {
     /// Looks at what others may have changed: the store, the file, the clocks. True when something did.
     async fn look(&mut self) -> bool {
         let mut changed = self.clock_jumped();
-        if let Some(watcher) = &mut self.watcher {
-            if let Ok(Some(seen)) = watcher.poll().await {
-                if seen.journal {
-                    self.catch_up().await;
-                    changed = true;
-                }
-            }
+        if let Some(watcher) = &mut self.watcher
+            && let Ok(Some(seen)) = watcher.poll().await
+            && seen.journal
+        {
+            self.catch_up().await;
+            changed = true;
         }
         changed |= self.reload().await;
         let due = self
