@@ -1,5 +1,6 @@
 //! What passes between the interface and the engine: facts one way, orders the other. Plain data.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::domain::situation::{Refusal, Request, Situation};
@@ -23,6 +24,8 @@ pub enum Fact {
         /// Its text.
         markdown: String,
     },
+    /// Key → action id, as `[keys]` of the file has it.
+    Keys(BTreeMap<String, String>),
     /// Something went wrong and the engine goes on.
     Trouble(String),
     /// The engine stopped.

@@ -104,7 +104,7 @@ pub fn demo(args: &Args, demo: &DemoArgs) -> u8 {
         let wanted = super::args::StatusArgs {
             json: args.json,
             plain: !args.json,
-            wait: "10s".to_owned(),
+            wait: super::status::WAIT,
         };
         return super::status::look(
             args,

@@ -13,7 +13,7 @@ use crate::runtime::{spawn, terminal};
 
 use super::args::{Args, Color, StatusArgs};
 use super::demo::World;
-use super::{exit, fail, status};
+use super::{exit, fail, out, status};
 
 /// Opens the interface on the file that is found.
 pub fn fly(args: &Args) -> u8 {
@@ -21,7 +21,7 @@ pub fn fly(args: &Args) -> u8 {
         let wanted = StatusArgs {
             json: args.json,
             plain: !args.json,
-            wait: "10s".to_owned(),
+            wait: super::status::WAIT,
         };
         return status::status(args, &wanted);
     }
@@ -82,7 +82,7 @@ pub fn open(args: &Args, text: Option<(std::path::PathBuf, String)>, world: Worl
 pub fn load_failed(error: &LoadError, colour: bool) -> u8 {
     match error {
         LoadError::Wrong { diags, text } => {
-            eprint!("{}", crate::config::render(diags, text, colour));
+            out::complain(&crate::config::render(diags, text, colour));
             exit::CONFIG
         }
         other => fail(exit::CONFIG, other),

@@ -1,14 +1,32 @@
 //! The command line: clap types and one small file per subcommand.
 
+mod acts;
 mod args;
+mod calendar;
+mod check;
+mod connector;
 mod demo;
+mod document;
 mod fly;
+mod forecast;
+mod gate;
+mod init;
+mod journal;
+mod judge;
+mod out;
+mod page;
 mod seed;
+mod session;
 mod status;
+mod trust;
+mod watch;
+mod window;
 
 use std::process::ExitCode;
 
 use clap::Parser;
+
+use crate::documents::Kind;
 
 pub use args::{Args, Command};
 
@@ -43,16 +61,45 @@ pub fn run() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    let code = match &args.command {
-        None => fly::fly(&args),
-        Some(Command::Demo(demo)) => demo::demo(&args, demo),
-        Some(Command::Status(status)) => status::status(&args, status),
+    let code = match session::log(&args) {
+        Ok(()) => command(&args),
+        Err(code) => code,
     };
     ExitCode::from(code)
 }
 
+/// Does what was asked for; its exit code.
+fn command(args: &Args) -> u8 {
+    let Some(command) = &args.command else {
+        return fly::fly(args);
+    };
+    match command {
+        Command::Demo(demo) => demo::demo(args, demo),
+        Command::Status(status) => status::status(args, status),
+        Command::Check(check) => check::check(args, check),
+        Command::Trust(trust) => trust::trust(args, trust),
+        Command::Init(init) => init::init(args, init),
+        Command::Schema(schema) => page::schema(schema),
+        Command::Window(window) => window::window(args, window),
+        Command::Calendar(calendar) => calendar::calendar(args, calendar),
+        Command::Gate(gate) => gate::gate(args, gate),
+        Command::Judge(judge) => judge::judge(judge),
+        Command::Watch(watch) => watch::watch(args, watch),
+        Command::Brief(brief) => document::brief(args, brief),
+        Command::Handoff(d) => document::document(args, Kind::Handoff, d),
+        Command::Review(d) => document::document(args, Kind::Review, d),
+        Command::Notes(d) => document::document(args, Kind::Notes, d),
+        Command::Ack(ack) => acts::ack(args, ack),
+        Command::Approve(approve) => acts::approve(args, approve),
+        Command::Journal(journal) => journal::journal(args, &journal.what),
+        Command::Connector(connector) => connector::connector(&connector.what),
+        Command::Completions(c) => page::completions(c.shell),
+        Command::Man => page::man(),
+    }
+}
+
 /// Prints an error for the person who must act, and gives its exit code.
 fn fail(code: u8, message: impl std::fmt::Display) -> u8 {
-    eprintln!("cockpit: {message}");
+    out::complain(&format!("cockpit: {message}"));
     code
 }

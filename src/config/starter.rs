@@ -127,7 +127,7 @@ fn connections(out: &mut String, answers: &Answers) {
     );
     put!(
         out,
-        "# A secret is a reference, never the value: env:NAME, file:PATH, keyring:SERVICE/USER, command:PROGRAM ARG …"
+        "# A secret is a reference, never the value: env:NAME, file:PATH, command:PROGRAM ARG …"
     );
     for connection in &answers.connections {
         put!(out, "[connections.{}]", key(&connection.name));
@@ -280,7 +280,7 @@ fn services(out: &mut String, answers: &Answers) {
         );
         put!(
             out,
-            "# [service.target.production]    # what the connector must know to find it there\n# application = \"shop-prod\""
+            "# [service.target.production]    # what the connector must know to find it there\n# app = \"shop-prod\""
         );
     }
     put!(out, "");

@@ -9,10 +9,16 @@ use crate::domain::text::is_clean;
 /// that could steer a terminal are written as `\u` escapes, so that the text may be shown as it is.
 #[must_use]
 pub fn json(s: &Situation) -> String {
-    match serde_json::to_string_pretty(s) {
+    value(s)
+}
+
+/// Anything as JSON, indented and as safe to show as [`json`].
+#[must_use]
+pub fn value(value: &impl serde::Serialize) -> String {
+    match serde_json::to_string_pretty(value) {
         Ok(text) => tame(&text),
         Err(e) => {
-            let error = format!("the situation cannot be written as JSON: {e}");
+            let error = format!("the answer cannot be written as JSON: {e}");
             serde_json::json!({ "format": FORMAT, "error": error }).to_string()
         }
     }

@@ -7,9 +7,9 @@ mod page;
 mod plain;
 
 pub use exit::{calendar_exit, exit_code, gate_exit, gate_verdict};
-pub use json::{json, schema};
+pub use json::{json, schema, value};
 pub use lines::line;
-pub use plain::{Options, plain};
+pub use plain::{Options, calendar, plain};
 
 #[cfg(test)]
 pub(crate) mod fixture;

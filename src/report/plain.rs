@@ -54,6 +54,18 @@ pub fn plain(s: &Situation, options: Options) -> String {
     w.page.finish()
 }
 
+/// The calendar alone: state, reasons, next change, eight days in words, releases.
+#[must_use]
+pub fn calendar(s: &Situation, options: Options) -> String {
+    let mut w = Writer {
+        s,
+        now: options.now,
+        page: Page::new(options.width, options.ascii),
+    };
+    ship::calendar(&mut w);
+    w.page.finish()
+}
+
 /// The page, what it is about, and when it is read.
 struct Writer<'a> {
     s: &'a Situation,

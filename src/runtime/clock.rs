@@ -35,3 +35,10 @@ impl Clock for LateClock {
         self.0.get().map_or(1.0, |c| c.speed())
     }
 }
+
+/// The tick of the process's own clock after that time.
+#[must_use]
+pub fn tick_in(wait: std::time::Duration) -> tokio::time::Instant {
+    let now = tokio::time::Instant::now();
+    now.checked_add(wait).unwrap_or(now)
+}

@@ -188,6 +188,33 @@ pub fn data_dir(place: &Place, demo: bool) -> PathBuf {
     })
 }
 
+/// Where the journal of that file lies: each scenario of the embedded world has its own, unless one is named.
+#[must_use]
+pub fn journal_dir(place: &Place, policy: &Policy) -> PathBuf {
+    let dir = data_dir(place, policy.demo.is_some());
+    match &policy.demo {
+        Some(demo) if place.data_dir.is_none() => dir.join(&demo.scenario),
+        _ => dir,
+    }
+}
+
+/// The person's own template of a document: `templates/NAME.md` in their configuration directory; `None` where there
+/// is none.
+///
+/// # Errors
+/// A sentence when it is there and cannot be read.
+pub fn template(name: &str) -> Result<Option<String>, String> {
+    let Some(dir) = config_dir() else {
+        return Ok(None);
+    };
+    let path = dir.join("templates").join(format!("{name}.md"));
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(Some(text)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(format!("{} cannot be read: {e}", path.display())),
+    }
+}
+
 /// The user's configuration directory.
 #[must_use]
 pub fn config_dir() -> Option<PathBuf> {

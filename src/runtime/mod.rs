@@ -5,6 +5,7 @@ pub mod engine;
 mod input;
 pub mod journal;
 pub mod load;
+pub mod log;
 pub mod spawn;
 pub mod terminal;
 pub mod ui;

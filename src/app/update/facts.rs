@@ -1,8 +1,9 @@
 //! What the engine says.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::app::keymap::Keymap;
 use crate::app::list::ListId;
 use crate::app::model::{Loudness, Model, Overlay};
 use crate::app::msg::Effect;
@@ -24,6 +25,10 @@ pub(super) fn fact(model: &mut Model, fact: Fact) -> Vec<Effect> {
             });
             Vec::new()
         }
+        Fact::Keys(keys) => {
+            rebind(model, keys);
+            Vec::new()
+        }
         Fact::Trouble(text) => {
             model.say(Loudness::Error, text);
             Vec::new()
@@ -39,6 +44,24 @@ pub(super) fn fact(model: &mut Model, fact: Fact) -> Vec<Effect> {
             }
             model.fatal = Some(why);
             Vec::new()
+        }
+    }
+}
+
+/// The file's keys come into force; with a conflict the keys before stay.
+fn rebind(model: &mut Model, keys: BTreeMap<String, String>) {
+    if keys == model.options.keymap {
+        return;
+    }
+    match Keymap::new(model.options.read_only, &keys) {
+        Ok(keymap) => {
+            model.keymap = keymap;
+            model.options.keymap = keys;
+        }
+        Err(conflicts) => {
+            for conflict in conflicts {
+                model.say(Loudness::Error, format!("[keys] is not used: {conflict}"));
+            }
         }
     }
 }

@@ -17,8 +17,7 @@ use crate::domain::time::parse_duration;
 const NOT_IN_DEMO: [&str; 3] = ["command", "git", "smtp"];
 
 /// How a secret is written.
-const HOW: &str =
-    "write a reference: env:NAME, file:PATH, keyring:SERVICE/USER or command:PROGRAM ARG …";
+const HOW: &str = "write a reference: env:NAME, file:PATH or command:PROGRAM ARG …";
 
 impl Check<'_> {
     pub(super) fn connections(&mut self) -> BTreeMap<String, Connection> {

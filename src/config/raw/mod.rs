@@ -96,7 +96,7 @@ pub struct Connection {
     pub connector: String,
     /// Time between reads, where the connector's own does not suit.
     pub every: Option<Length>,
-    /// The connector's settings; a secret only as env:, file:, keyring: or command:.
+    /// The connector's settings; a secret only as env:, file: or command:.
     #[serde(flatten)]
     pub settings: BTreeMap<String, Value>,
 }

@@ -35,6 +35,7 @@ impl Engine {
         feed.reading = false;
         match result {
             Err(fault) => {
+                tracing::warn!(need = id, %fault, "a read failed");
                 feed.failing_since.get_or_insert(now);
                 feed.fault = Some(fault);
             }

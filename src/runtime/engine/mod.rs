@@ -4,6 +4,7 @@
 //! back as messages. After every fact the situation is judged anew and handed out.
 
 mod doer;
+mod headless;
 mod ingest;
 mod keeper;
 mod reader;
@@ -129,6 +130,8 @@ pub struct Engine {
     author: Author,
     holder: String,
     acts: bool,
+    /// Journals what is seen although it does not act.
+    records: bool,
     situation: Arc<Situation>,
     facts: UnboundedSender<Fact>,
     tx: UnboundedSender<Msg>,
@@ -173,13 +176,10 @@ impl Engine {
             Some((path, text)) => load::load_text(&start.place, &path, text)?,
             None => load::load(&start.place)?,
         };
-        let mut dir = load::data_dir(&start.place, loaded.policy.demo.is_some());
+        let dir = load::journal_dir(&start.place, &loaded.policy);
         let mut clock = start.clock;
         let (mut endpoints, mut seeds, mut keep) = (None, Vec::new(), None);
-        if let Some(demo) = &loaded.policy.demo {
-            if start.place.data_dir.is_none() {
-                dir = dir.join(&demo.scenario);
-            }
+        if loaded.policy.demo.is_some() {
             let make = start.world.ok_or_else(|| {
                 EngineError::World("this command flies no [demo] file".to_owned())
             })?;
@@ -222,6 +222,7 @@ impl Engine {
             author,
             holder,
             acts: start.acts,
+            records: false,
             facts,
             tx,
             slots: HashMap::new(),
@@ -238,6 +239,7 @@ impl Engine {
             _world: keep,
         };
         engine.introduce();
+        engine.say(Fact::Keys(engine.policy.keys.clone()));
         engine.load_journal(seeds).await?;
         engine.load_cache().await;
         engine.leases().await;
@@ -282,9 +284,11 @@ impl Engine {
             },
         );
         for diag in diags {
+            tracing::warn!(%diag, "a connection or connector is not as it should be");
             self.say(Fact::Trouble(diag.to_string()));
         }
         self.connections = Arc::new(connections);
+        super::log::redact_by(Arc::clone(&self.connections));
     }
 
     fn say(&self, fact: Fact) {
@@ -323,7 +327,7 @@ impl Engine {
             let s = assess(&self.policy, &self.journal, &self.observed, now);
             self.count_down(&s, now.real);
             self.situation = Arc::new(s);
-            if !self.acts || !self.duties().await {
+            if !(self.acts || self.records) || !self.duties().await {
                 break;
             }
         }
@@ -375,25 +379,8 @@ impl Engine {
 
     /// Reads every feed once (or until `patience` is over) and returns the situation; for the commands that only look.
     pub async fn once(mut self, mut inbox: Inbox, patience: Duration) -> (Arc<Situation>, Self) {
-        self.connect();
-        let end = Tick::now() + patience;
-        loop {
-            self.schedule();
-            let waiting = self.slots.values().any(|s| s.never_answered());
-            if !waiting || Tick::now() >= end {
-                break;
-            }
-            tokio::select! {
-                msg = inbox.rx.recv() => {
-                    if let Some(msg) = msg {
-                        self.take(msg).await;
-                    }
-                }
-                () = tokio::time::sleep_until(end.min(self.next_due())) => {}
-            }
-        }
-        self.judge().await;
-        (Arc::clone(&self.situation), self)
+        let situation = self.look_for(&mut inbox, patience, |_| true).await;
+        (situation, self)
     }
 
     /// A countdown on screen wants every second; else the slow pulse.
@@ -405,7 +392,7 @@ impl Engine {
                 .as_ref()
                 .is_some_and(|p| p.ended.is_none());
         let span = if fast { Duration::from_secs(1) } else { PULSE };
-        span.div_f64(self.clock.speed().max(1.0).min(20.0))
+        span.div_f64(self.clock.speed().clamp(1.0, 20.0))
     }
 
     async fn take(&mut self, msg: Msg) {
@@ -456,7 +443,9 @@ impl Engine {
             DocumentKind::Handoff => ("Handoff", documents::Kind::Handoff),
             DocumentKind::Review => ("Review", documents::Kind::Review),
         };
-        match documents::render(kind, &self.situation, &self.policy, None) {
+        let written = load::template(kind.name())
+            .and_then(|own| documents::render(kind, &self.situation, &self.policy, own.as_deref()));
+        match written {
             Ok(markdown) => self.say(Fact::Document {
                 title: title.to_owned(),
                 markdown,
@@ -468,13 +457,12 @@ impl Engine {
     /// Looks at what others may have changed: the store, the file, the clocks. True when something did.
     async fn look(&mut self) -> bool {
         let mut changed = self.clock_jumped();
-        if let Some(watcher) = &mut self.watcher {
-            if let Ok(Some(seen)) = watcher.poll().await {
-                if seen.journal {
-                    self.catch_up().await;
-                    changed = true;
-                }
-            }
+        if let Some(watcher) = &mut self.watcher
+            && let Ok(Some(seen)) = watcher.poll().await
+            && seen.journal
+        {
+            self.catch_up().await;
+            changed = true;
         }
         changed |= self.reload().await;
         let due = self

@@ -37,6 +37,7 @@ impl Engine {
                     self.policy = Arc::new(loaded.policy.clone());
                     self.loaded = loaded;
                     self.introduce();
+                    self.say(crate::app::port::Fact::Keys(self.policy.keys.clone()));
                     self.observed.rules = Some(Arc::new(Rules::of(
                         &self.policy,
                         &self.observed,

@@ -1,0 +1,222 @@
+//! `cockpit check`: the file, then every connection, one line each, with what to do.
+
+use serde::Serialize;
+
+use crate::config::trust::Trust;
+use crate::domain::diag::Diag;
+use crate::domain::needs::BUCKET;
+use crate::domain::observe::{Need, Observed, Subject};
+use crate::domain::policy::Policy;
+use crate::domain::record::Records;
+use crate::domain::text::clean;
+use crate::domain::window::event::map_events;
+use crate::runtime::load::Loaded;
+
+use super::args::{Args, CheckArgs};
+use super::session::{self, Session};
+use super::{exit, fail, forecast, out};
+
+/// The JSON answer.
+#[derive(Serialize)]
+struct Answer {
+    file: String,
+    trusted: bool,
+    warnings: Vec<String>,
+    connections: Vec<Asked>,
+    gates: Vec<String>,
+}
+
+/// One connection.
+#[derive(Serialize)]
+struct Asked {
+    name: String,
+    connector: String,
+    /// `None`: it was not asked.
+    ok: Option<bool>,
+    said: String,
+    todo: Option<String>,
+}
+
+/// Checks; exit code 0, 78 for the file or its trust, 69 where a connection fails.
+pub fn check(args: &Args, wanted: &CheckArgs) -> u8 {
+    let loaded = match session::load(args) {
+        Ok(loaded) => loaded,
+        Err(code) => return code,
+    };
+    if wanted.offline {
+        return said(wanted, &loaded, &answer(&loaded));
+    }
+    if loaded.trust != Trust::Granted {
+        let mut answer = answer(&loaded);
+        for asked in &mut answer.connections {
+            asked.said = "not asked: the file is not trusted".to_owned();
+        }
+        said(wanted, &loaded, &answer);
+        return fail(
+            exit::CONFIG,
+            "no connection was asked: look at what the file reaches and grant it with `cockpit trust`",
+        );
+    }
+    session::look(args, |session| ask(session, wanted))
+}
+
+async fn ask(mut session: Session, wanted: &CheckArgs) -> u8 {
+    let mut answer = answer(session.engine.loaded());
+    let health = session.engine.health().await;
+    for asked in &mut answer.connections {
+        match health.get(&asked.name) {
+            Some(Ok(said)) => {
+                asked.ok = Some(true);
+                asked.said.clone_from(said);
+            }
+            Some(Err(fault)) => {
+                asked.ok = Some(false);
+                asked.said.clone_from(&fault.what);
+                asked.todo = Some(fault.hint.clone()).filter(|h| !h.is_empty());
+            }
+            None => {}
+        }
+    }
+    let wants = |need: &Need| match &need.subject {
+        Subject::Metric { step, .. } => *step == BUCKET,
+        Subject::Calendar { .. } => true,
+        _ => false,
+    };
+    let engine = &mut session.engine;
+    engine
+        .look_for(&mut session.inbox, wanted.wait, wants)
+        .await;
+    let unmatched = unmatched(&engine.policy(), engine.observed());
+    answer.warnings.extend(unmatched);
+    answer.gates = forecast::gates(engine);
+    let code = said(wanted, session.engine.loaded(), &answer);
+    session.engine.close().await;
+    code
+}
+
+fn answer(loaded: &Loaded) -> Answer {
+    let policy = &loaded.policy;
+    let mut warnings: Vec<String> = loaded.warnings.iter().map(Diag::to_string).collect();
+    warnings.extend(gaps(policy));
+    Answer {
+        file: loaded.path.display().to_string(),
+        trusted: loaded.trust == Trust::Granted,
+        warnings,
+        connections: policy
+            .connections
+            .values()
+            .map(|c| Asked {
+                name: c.name.clone(),
+                connector: c.connector.clone(),
+                ok: None,
+                said: "not asked".to_owned(),
+                todo: None,
+            })
+            .collect(),
+        gates: Vec::new(),
+    }
+}
+
+/// Calendar entries that no rule matches: a freeze in other words must not go unseen.
+fn unmatched(policy: &Policy, observed: &Observed) -> Vec<String> {
+    let mut out = Vec::new();
+    for calendar in &policy.calendars {
+        let feed = observed.feeds.get(&format!("calendar/{}", calendar.name));
+        let Some(Records::Event(events)) =
+            feed.and_then(|f| f.last.as_ref()).map(|last| &last.records)
+        else {
+            out.push(format!("the calendar {} was not read", calendar.name));
+            continue;
+        };
+        match map_events(&calendar.name, events, &calendar.rules, policy.timezone) {
+            Ok(mapped) if mapped.unmatched.is_empty() => {}
+            Ok(mapped) => out.push(format!(
+                "entries of the calendar {} that none of its rules matches: {}",
+                calendar.name,
+                mapped.unmatched.join("; ")
+            )),
+            Err(problems) => out.extend(problems),
+        }
+    }
+    out
+}
+
+/// What a sound file may still lack.
+fn gaps(policy: &Policy) -> Vec<String> {
+    let mut out = Vec::new();
+    let without = |what: &str, has: &dyn Fn(&crate::domain::policy::Service) -> bool, do_: &str| {
+        let names: Vec<&str> = policy
+            .services
+            .iter()
+            .filter(|s| !has(s))
+            .map(|s| s.name.as_str())
+            .collect();
+        (!names.is_empty()).then(|| format!("without {what}: {}; {do_}", names.join(", ")))
+    };
+    out.extend(without(
+        "deployments",
+        &|s| s.deployments.is_some(),
+        "name the connection in `deployments`, else nothing of them is seen or moved",
+    ));
+    out.extend(without(
+        "a runbook",
+        &|s| s.runbook.is_some(),
+        "give `runbook`: the one who is woken will want it",
+    ));
+    out.extend(without(
+        "gates",
+        &|s| !s.gates.is_empty(),
+        "add a [[service.gate]] or a [[defaults.gate]]",
+    ));
+    if policy.oncall.connection.is_none() && policy.oncall.rotations.is_empty() {
+        out.push(
+            "nobody is known to be on call: give [oncall] a connection or a rotation".to_owned(),
+        );
+    }
+    out
+}
+
+fn said(wanted: &CheckArgs, loaded: &Loaded, answer: &Answer) -> u8 {
+    if wanted.json {
+        out::json(answer);
+    } else {
+        out::put(&text(loaded, answer));
+    }
+    if answer.connections.iter().any(|c| c.ok == Some(false)) {
+        exit::UNREACHABLE
+    } else {
+        exit::PASS
+    }
+}
+
+fn text(loaded: &Loaded, answer: &Answer) -> String {
+    let policy = &loaded.policy;
+    let mut lines = vec![format!(
+        "ok       {}: {} services, {} environments, {} metrics, {} releases",
+        answer.file,
+        policy.services.len(),
+        policy.environments.len(),
+        policy.metrics.len(),
+        policy.releases.len()
+    )];
+    lines.extend(answer.warnings.iter().map(|w| format!("warning  {w}")));
+    for c in &answer.connections {
+        let word = match c.ok {
+            Some(true) => "ok      ",
+            Some(false) => "FAILED  ",
+            None => "unknown ",
+        };
+        let todo = c
+            .todo
+            .as_ref()
+            .map(|t| format!("; {t}"))
+            .unwrap_or_default();
+        lines.push(format!(
+            "{word} {} ({}): {}{todo}",
+            c.name, c.connector, c.said
+        ));
+    }
+    lines.extend(answer.gates.iter().map(|g| format!("gate     {g}")));
+    let cleaned: Vec<String> = lines.iter().map(|l| clean(l, 500)).collect();
+    cleaned.join("\n")
+}
