@@ -139,7 +139,7 @@ const BEAT: Duration = Duration::from_secs(2);
 
 impl World {
     /// Starts a scenario on the caller's runtime, one ephemeral port of 127.0.0.1 a vendor. With `data_dir` the world keeps its
-    /// start and its acts there and goes on from them; `fresh` starts over. `speed` is world seconds a real second.
+    /// start and its acts there and goes on from them, and leaves the control port's address in `world.control`; `fresh` starts over. `speed` is world seconds a real second.
     ///
     /// # Errors
     /// See [`WorldError`].
@@ -155,8 +155,21 @@ impl World {
             speed,
             fresh,
         )?);
-        WorldHandle::open(world).await
+        let handle = WorldHandle::open(world).await?;
+        if let Some(dir) = data_dir {
+            tell(dir, handle.control)?;
+        }
+        Ok(handle)
     }
+}
+
+/// Leaves the control port's address in `world.control`; never half of it.
+fn tell(dir: &Path, control: SocketAddr) -> Result<(), WorldError> {
+    let path = dir.join("world.control");
+    let part = dir.join("world.control.part");
+    std::fs::write(&part, format!("http://{control}\n"))
+        .and_then(|()| std::fs::rename(&part, &path))
+        .map_err(|source| WorldError::Io { path, source })
 }
 
 impl WorldHandle {

@@ -2,10 +2,11 @@
 
 use std::io;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use crossterm::event::EventStream;
-use futures::{FutureExt, StreamExt};
+use futures::StreamExt;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -243,7 +244,7 @@ impl Ui {
                 }
                 Woke::Time => self.take(Msg::Ticked),
             };
-            match self.drain(screen) {
+            match self.drain(screen).await {
                 Some(more) => effects.extend(more),
                 None => return Ending::TerminalGone,
             }
@@ -288,10 +289,14 @@ impl Ui {
     }
 
     /// Takes in what is queued, up to a bound; `None` where the terminal is gone.
-    fn drain(&mut self, screen: &mut Screen) -> Option<Vec<Effect>> {
+    async fn drain(&mut self, screen: &mut Screen) -> Option<Vec<Effect>> {
         let mut effects = Vec::new();
         for _ in 0..BATCH {
-            let Some(event) = screen.events.as_mut().and_then(|e| e.next().now_or_never()) else {
+            let Some(events) = screen.events.as_mut() else {
+                break;
+            };
+            // Asked under this task's own waker: the stream keeps the first waker that it is shown, and the next key must wake it.
+            let Poll::Ready(event) = futures::poll!(events.next()) else {
                 break;
             };
             effects.extend(self.event(event?.ok()?));
