@@ -36,6 +36,9 @@ pub(super) fn all(view: &View<'_>, proofs: &mut Proofs) -> Vec<GateView> {
         }
         for gate in sealed(view, rollout.service) {
             if let Some((opened, step)) = due(rollout, &gate) {
+                if left_behind(view, rollout, &gate, step) {
+                    continue;
+                }
                 let one = one(view, rollout, &gate, opened, step);
                 proofs.insert(one.id.clone(), prove(&one));
                 out.push(one);
@@ -43,6 +46,17 @@ pub(super) fn all(view: &View<'_>, proofs: &mut Proofs) -> Vec<GateView> {
         }
     }
     out
+}
+
+/// A gate that passed at a step which the rollout has left: the gates of the present step decide now, and the triggers
+/// look at everything.
+fn left_behind(view: &View<'_>, rollout: &Rollout<'_>, gate: &Gate, step: u32) -> bool {
+    let id = format!("gate/{}/{}/{step}", rollout.service.name, gate.id);
+    let passed = view
+        .state
+        .and_then(|s| s.gates.get(&id))
+        .is_some_and(|(verdict, _, _)| *verdict == Verdict::Pass);
+    passed && rollout.in_flight() && step < rollout.step()
 }
 
 /// When and after which step the gate began to look; `None` where its step is not reached. A gate after a share of
