@@ -140,7 +140,11 @@ fn by_hand(view: &View<'_>) -> String {
 }
 
 fn permit(view: &View<'_>, action: &str, title: impl Into<String>, danger: Danger) -> Permit {
-    let service = view.rollouts.first().map(|r| r.service.name.clone());
+    // Of several services none is named at the top: each stands in the effects.
+    let service = match view.rollouts.as_slice() {
+        [one] => Some(one.service.name.clone()),
+        _ => None,
+    };
     Permit {
         action: action.to_owned(),
         title: title.into(),
@@ -815,8 +819,11 @@ fn rollback_permit(
             rollout.service.name,
             to.unwrap_or_default()
         ));
-        p.from.get_or_insert_with(|| rollout.change.to.clone());
-        p.to = p.to.or_else(|| passport.and_then(|x| x.to.clone()));
+        if started.len() == 1 {
+            p.service = Some(rollout.service.name.clone());
+            p.from = Some(rollout.change.to.clone());
+            p.to = passport.and_then(|x| x.to.clone());
+        }
     }
     p.effects
         .push("wait until the old version serves and the triggers are clear".to_owned());
