@@ -20,3 +20,8 @@ pub mod situation;
 pub mod time;
 pub mod verdict;
 pub mod window;
+
+#[cfg(test)]
+pub mod testkit;
+#[cfg(test)]
+mod tests;
