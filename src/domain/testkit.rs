@@ -320,6 +320,8 @@ pub struct Vendors {
     pub refuses: BTreeSet<Verb>,
     /// Verbs that are done but whose answer is lost.
     pub mumbles: BTreeSet<Verb>,
+    /// Verbs whose request gets lost on the way, without an answer.
+    pub loses: BTreeSet<Verb>,
     /// Marks cannot be looked up.
     pub forgetful: bool,
     /// Every act that was done, in order.
@@ -332,6 +334,11 @@ impl Vendors {
         if self.refuses.contains(&act.verb) {
             return Outcome::Refused {
                 why: "the vendor says no".into(),
+            };
+        }
+        if self.loses.contains(&act.verb) {
+            return Outcome::Unknown {
+                why: "no answer".into(),
             };
         }
         self.apply(act, now);
