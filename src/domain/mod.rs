@@ -23,3 +23,8 @@ pub mod time;
 pub mod verdict;
 pub mod window;
 pub mod words;
+
+#[cfg(test)]
+pub mod testkit;
+#[cfg(test)]
+mod tests;

@@ -104,13 +104,7 @@ impl Owed<'_, '_> {
                 (t.state, t.step, t.weight) == (record.state, record.step, record.weight)
             });
             if !same {
-                let body = seen_body(
-                    service,
-                    &release.environment,
-                    record,
-                    &record.version,
-                    record.state,
-                );
+                let body = seen_body(service, &release.environment, record, &record.version, None);
                 let known = rollout.track.map_or(0, |t| t.seen);
                 let key = format!("seen/{}/{service}/{}/{known}", release.id, record.version);
                 self.record(key, Some(&release.id), vec![body]);
@@ -127,7 +121,7 @@ impl Owed<'_, '_> {
                 &release.environment,
                 record,
                 &rollout.change.to,
-                state,
+                Some(state),
             );
             let key = format!(
                 "gone/{}/{service}/{}/{}",
@@ -1001,21 +995,22 @@ fn act_of(step: &PlanStep) -> Option<&Act> {
     }
 }
 
+/// `replaced`: another version serves, so no traffic is on this one any more.
 fn seen_body(
     service: &str,
     environment: &str,
     record: &Deployment,
     version: &str,
-    state: DeployState,
+    replaced: Option<DeployState>,
 ) -> Body {
     Body::DeploymentSeen {
         service: service.to_owned(),
         environment: environment.to_owned(),
         version: version.to_owned(),
-        state,
+        state: replaced.unwrap_or(record.state),
         step: record.step,
         steps: record.steps,
-        weight: if matches!(state, DeployState::Cancelled | DeployState::Superseded) {
+        weight: if replaced.is_some() {
             Some(0.0)
         } else {
             record.weight

@@ -1,0 +1,18 @@
+//! The laws, proven on small worlds.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
+
+mod advice;
+mod deploying;
+mod fold;
+mod gates;
+mod green;
+mod people;
+mod permits;
+mod planning;
+mod rollback;
+mod watching;

@@ -1,0 +1,325 @@
+//! The watch, its checkpoints, and the checklist.
+
+use chrono::Duration;
+
+use crate::domain::event::{Body, Closing};
+use crate::domain::policy::{Check, MetricKind, Section};
+use crate::domain::record::{Build, BuildState};
+use crate::domain::situation::Tone;
+use crate::domain::testkit::*;
+use crate::domain::verdict::Verdict;
+
+fn checkpoints(w: &World) -> Vec<(u64, String, bool)> {
+    let state = w.journal.release(RELEASE).unwrap();
+    let each = state.checkpoints.iter();
+    each.map(|(after, (v, late, _))| (*after, v.word().to_owned(), *late))
+        .collect()
+}
+
+#[test]
+fn checkpoints_come_when_they_are_due_each_once() {
+    let mut w = World::shipped();
+    w.minutes(4).unwrap();
+    assert!(checkpoints(&w).is_empty());
+    w.minutes(62).unwrap();
+    let seen = checkpoints(&w);
+    let due: Vec<u64> = seen.iter().map(|c| c.0).collect();
+    assert_eq!(due, [300, 1800, 3600]);
+    assert!(seen.iter().all(|c| c.1 == "pass" && !c.2), "{seen:?}");
+    let taken = w
+        .events
+        .iter()
+        .filter(|e| matches!(e.body, Body::CheckpointTaken { .. }));
+    assert_eq!(taken.count(), 3);
+}
+
+#[test]
+fn one_that_was_slept_through_is_late_and_about_its_own_hour() {
+    let mut w = World::shipped();
+    w.minutes(1).unwrap();
+    // An hour of harm while nobody looks, healed long before the cockpit is back.
+    w.traffic.insert("checkout".into(), (6000.0, 0.01, 0.05));
+    for _ in 0..64 {
+        w.quiet_minute();
+    }
+    w.traffic.insert("checkout".into(), (6000.0, 0.01, 0.01));
+    for _ in 0..120 {
+        w.quiet_minute();
+    }
+    w.engine().unwrap();
+    let seen = checkpoints(&w);
+    assert_eq!(seen.len(), 3);
+    assert!(seen.iter().all(|c| c.2), "late: {seen:?}");
+    assert_eq!(seen[2].1, "fail", "{seen:?}");
+}
+
+#[test]
+fn they_compare_with_the_seven_days_before() {
+    let mut w = World::shipped();
+    w.minutes(66).unwrap();
+    let said = w.events.iter().rev().find_map(|e| match &e.body {
+        Body::CheckpointTaken { measured, .. } => Some(measured["checkout"][0].said.clone()),
+        _ => None,
+    });
+    assert!(
+        said.as_ref().unwrap().contains("baseline of 7 days"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn nothing_is_taken_on_stale_data() {
+    let mut w = World::shipped();
+    w.silent = vec!["metric/".into()];
+    for _ in 0..40 {
+        w.quiet_minute();
+        w.engine().unwrap();
+    }
+    assert!(checkpoints(&w).is_empty());
+    w.silent.clear();
+    w.minutes(1).unwrap();
+    assert_eq!(checkpoints(&w).len(), 2);
+}
+
+#[test]
+fn a_watch_closes_as_shipped_only_when_every_checkpoint_passed() {
+    let mut w = World::shipped();
+    let why = w.permit("close").unwrap_err();
+    assert!(
+        why.iter().any(|r| r.rule == "watch" && r.until.is_some()),
+        "{why:?}"
+    );
+    w.minutes(2).unwrap();
+    for (verdict, closing) in [
+        (Verdict::Pass, Closing::Shipped),
+        (
+            Verdict::undecided("little traffic", 3),
+            Closing::ShippedUnproven,
+        ),
+    ] {
+        let mut w = w.clone();
+        for after in [300, 1800, 3600, 14_400, 86_400] {
+            w.append(Body::CheckpointTaken {
+                after,
+                late: false,
+                measured: Default::default(),
+                verdict: verdict.clone(),
+            });
+        }
+        w.set_now(w.now.world + Duration::hours(25));
+        w.read();
+        w.act("close", &[]).unwrap();
+        assert_eq!(
+            w.journal
+                .release(RELEASE)
+                .unwrap()
+                .closing
+                .clone()
+                .unwrap()
+                .0,
+            closing
+        );
+    }
+    // A watch without a single checkpoint proves nothing.
+    w.policy.limits.watch = 60;
+    w.minutes(2).unwrap();
+    w.act("close", &[]).unwrap();
+    let closing = w
+        .journal
+        .release(RELEASE)
+        .unwrap()
+        .closing
+        .clone()
+        .unwrap()
+        .0;
+    assert_eq!(closing, Closing::ShippedUnproven);
+}
+
+#[test]
+fn a_high_risk_release_is_watched_for_72_hours() {
+    let mut w = World::shipped();
+    let hours = |w: &World| {
+        let watch = w.assess().watch.unwrap();
+        (
+            (watch.until - watch.since).num_hours(),
+            watch.checkpoints.len(),
+        )
+    };
+    assert_eq!(hours(&w), (24, 5));
+    w.policy.releases[0].significant = true;
+    assert_eq!(hours(&w), (72, 7));
+}
+
+#[test]
+fn alert_volume_is_judged_by_its_own_rule() {
+    for (alerts, word) in [(0.0, "pass"), (30.0, "fail")] {
+        let mut p = policy();
+        let mut alerts_metric = metric("alerts", MetricKind::Count);
+        alerts_metric.group_label = None;
+        p.metrics.push(alerts_metric);
+        let mut w = World::new(p);
+        w.start();
+        let put = |w: &mut World, step: u64, at: i64, value: f64| {
+            let key = crate::domain::observe::SeriesKey {
+                metric: "alerts".into(),
+                service: "checkout".into(),
+                group: String::new(),
+                part: crate::domain::record::Part::Value,
+                step,
+            };
+            w.observed.metrics.entry(key).or_default().insert(at, value);
+        };
+        let now = w.now.world.timestamp();
+        for i in 0..=(8 * 144) {
+            put(&mut w, 600, (now / 600 - i) * 600, 0.0);
+        }
+        for i in 0..200 {
+            put(&mut w, 60, now + i * 60, if i == 60 { alerts } else { 0.0 });
+        }
+        for _ in 0..2 {
+            w.minutes(12).unwrap();
+            w.act("promote", &[]).unwrap();
+        }
+        w.minutes(66).unwrap();
+        let last = w.events.iter().rev().find_map(|e| match &e.body {
+            Body::CheckpointTaken { measured, .. } => Some(measured["checkout"].clone()),
+            _ => None,
+        });
+        let last = last.unwrap();
+        let volume = last.iter().find(|m| m.metric == "alerts").unwrap();
+        assert_eq!(volume.verdict.word(), word, "{volume:?}");
+        assert!(volume.said.contains("against 0"), "{}", volume.said);
+    }
+}
+
+fn with(check: Check, section: Section) -> World {
+    let mut p = policy();
+    p.checklist = vec![item("it", section, check)];
+    World::new(p)
+}
+
+fn it(w: &World) -> (String, Tone) {
+    let item = w.assess().checklist.items[0].clone();
+    (item.mark.word, item.mark.tone)
+}
+
+#[test]
+fn a_tick_ages_out_and_says_so() {
+    let mut w = World::default();
+    w.act("tick/tests", &[]).unwrap();
+    w.set_now(w.now.world + Duration::hours(12));
+    assert_eq!(w.assess().checklist.items[0].mark.word, "done");
+    w.set_now(w.now.world + Duration::seconds(1));
+    let item = w.assess().checklist.items[0].clone();
+    assert_eq!(item.mark.word, "undecided");
+    assert!(item.note.contains("aged out"));
+}
+
+#[test]
+fn ci_is_green_only_when_every_level_is() {
+    let levels = ["unit", "acceptance"];
+    let required = levels.map(str::to_owned).to_vec();
+    let mut w = with(Check::CiGreen { required }, Section::PreDeploy);
+    let build = |name: &str, state| Build {
+        name: name.into(),
+        state,
+        version: NEW.into(),
+        ..Build::default()
+    };
+    for (second, word) in [
+        (None, "not run"),
+        (Some(BuildState::Running), "undecided"),
+        (Some(BuildState::Failed), "failed"),
+        (Some(BuildState::Unknown), "undecided"),
+        (Some(BuildState::Succeeded), "done"),
+    ] {
+        w.vendors.builds = vec![build("unit", BuildState::Succeeded)];
+        w.vendors
+            .builds
+            .extend(second.map(|s| build("acceptance", s)));
+        w.read();
+        assert_eq!(it(&w).0, word, "{second:?}");
+    }
+    let feed = format!("builds/checkout/{NEW}");
+    let seen = w
+        .observed
+        .feeds
+        .get_mut(&feed)
+        .unwrap()
+        .last
+        .as_mut()
+        .unwrap();
+    seen.partial = Some("page 1 of 3".into());
+    assert_eq!(it(&w).0, "undecided");
+    w.vendors.builds.clear();
+    w.policy.checklist[0].check = Check::CiGreen {
+        required: Vec::new(),
+    };
+    w.read();
+    assert_eq!(it(&w).0, "not run", "no run at all is not green");
+}
+
+#[test]
+fn observed_wants_a_living_driver() {
+    let mut w = with(Check::Observed, Section::Deploy);
+    assert_eq!(it(&w).0, "done");
+    w.observed.session.drives.clear();
+    assert_eq!(it(&w).0, "undecided");
+    w.observed
+        .session
+        .leases
+        .insert(RELEASE.into(), "lou@tower 7".into());
+    assert_eq!(it(&w).0, "done");
+}
+
+#[test]
+fn a_section_is_kept_as_it_was_done_or_not() {
+    let mut p = policy();
+    p.checklist.push(item(
+        "rehearsed",
+        Section::PreDeploy,
+        Check::RollbackRehearsed,
+    ));
+    let mut w = World::new(p);
+    w.act("seal", &[]).unwrap();
+    w.act("tick/tests", &[]).unwrap();
+    w.act("waive/rehearsed", &[]).unwrap();
+    w.act("deploy", &[]).unwrap();
+    w.minutes(1).unwrap();
+    w.append(Body::Unticked {
+        item: "tests".into(),
+        why: String::new(),
+    });
+    w.set_now(w.now.world + Duration::hours(30));
+    let s = w.assess();
+    let words: Vec<&str> = s
+        .checklist
+        .items
+        .iter()
+        .map(|i| i.mark.word.as_str())
+        .collect();
+    assert_eq!(words.first(), Some(&"done"));
+    let waived = s
+        .checklist
+        .items
+        .iter()
+        .find(|i| i.id == "rehearsed")
+        .unwrap();
+    assert_eq!(waived.mark.word, "waived");
+    assert_ne!(waived.verdict, Verdict::Pass);
+    assert!(waived.note.contains("as it was when the phase ended"));
+}
+
+#[test]
+fn what_was_open_when_its_phase_ended_is_never_done() {
+    let mut w = World::default();
+    // Somebody deployed at the vendor, past the checklist.
+    *w.record("checkout") = deployment("checkout", NEW);
+    w.record("checkout").state = crate::domain::record::DeployState::Running;
+    w.minutes(1).unwrap();
+    w.act("tick/tests", &[]).unwrap();
+    let s = w.assess();
+    assert_eq!(s.checklist.items[0].mark.word, "open");
+    assert_ne!(s.checklist.items[0].verdict, Verdict::Pass);
+    assert_eq!(s.checklist.done, 0);
+}
