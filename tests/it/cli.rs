@@ -191,7 +191,7 @@ fn status_prints_text_and_json_and_keeps_to_its_data_dir() {
 #[test]
 fn check_asks_every_connection() {
     let machine = Machine::demo();
-    let said = machine.run(&["check", "--json"]).ends(0);
+    let said = machine.run(&["check", "--json", "--wait", "90s"]).ends(0);
     let json = said.json();
     let asked = json["connections"].as_array().unwrap();
     assert!(asked.len() >= 8, "{said:#?}");
