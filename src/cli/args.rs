@@ -455,7 +455,7 @@ pub enum ConnectorCommand {
     },
     /// Run a connector file's test rows, without any network
     Test {
-        /// The file, or the id of a shipped one
+        /// The file; its fixtures lie beside it
         file: PathBuf,
     },
 }

@@ -191,32 +191,31 @@ fn said(wanted: &CheckArgs, loaded: &Loaded, answer: &Answer) -> u8 {
 
 fn text(loaded: &Loaded, answer: &Answer) -> String {
     let policy = &loaded.policy;
-    let mut lines = vec![format!(
-        "ok       {}: {} services, {} environments, {} metrics, {} releases",
+    let line = |word: &str, text: &str| format!("{word:<8} {}", clean(text, 500));
+    let head = format!(
+        "{}: {} services, {} environments, {} metrics, {} releases",
         answer.file,
         policy.services.len(),
         policy.environments.len(),
         policy.metrics.len(),
         policy.releases.len()
-    )];
-    lines.extend(answer.warnings.iter().map(|w| format!("warning  {w}")));
+    );
+    let mut lines = vec![line("ok", &head)];
+    lines.extend(answer.warnings.iter().map(|w| line("warning", w)));
     for c in &answer.connections {
         let word = match c.ok {
-            Some(true) => "ok      ",
-            Some(false) => "FAILED  ",
-            None => "unknown ",
+            Some(true) => "ok",
+            Some(false) => "FAILED",
+            None => "unknown",
         };
         let todo = c
             .todo
             .as_ref()
             .map(|t| format!("; {t}"))
             .unwrap_or_default();
-        lines.push(format!(
-            "{word} {} ({}): {}{todo}",
-            c.name, c.connector, c.said
-        ));
+        let text = format!("{} ({}): {}{todo}", c.name, c.connector, c.said);
+        lines.push(line(word, &text));
     }
-    lines.extend(answer.gates.iter().map(|g| format!("gate     {g}")));
-    let cleaned: Vec<String> = lines.iter().map(|l| clean(l, 500)).collect();
-    cleaned.join("\n")
+    lines.extend(answer.gates.iter().map(|g| line("gate", g)));
+    lines.join("\n")
 }

@@ -228,20 +228,14 @@ fn new(id: &str, output: Option<&Path>) -> u8 {
 }
 
 fn test(file: &Path) -> u8 {
-    let shipped = file
-        .to_str()
-        .and_then(|id| SHIPPED.iter().find(|(known, _)| *known == id));
-    let text = match (file.exists(), shipped) {
-        (false, Some((_, text))) => (*text).to_owned(),
-        _ => match std::fs::read_to_string(file) {
-            Ok(text) => text,
-            Err(e) => {
-                return fail(
-                    exit::UNREACHABLE,
-                    format!("{} cannot be read: {e}", file.display()),
-                );
-            }
-        },
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(e) => {
+            return fail(
+                exit::UNREACHABLE,
+                format!("{} cannot be read: {e}", file.display()),
+            );
+        }
     };
     let source = Source {
         file: file.display().to_string(),

@@ -1,7 +1,7 @@
 //! How long the gates will need at the traffic there is now.
 
 use crate::domain::judge::{BaselineKind, Counts, GatePlan, Noise, Power, forecast};
-use crate::domain::needs::{BUCKET, open_releases};
+use crate::domain::needs::{BUCKET, metric_need, open_releases};
 use crate::domain::observe::Observed;
 use crate::domain::policy::{After, Gate, Metric, MetricKind, Policy, Service};
 use crate::domain::record::Part;
@@ -101,6 +101,14 @@ fn one(
 
 /// The last hour's counts of all groups; minutes that were not read count neither way.
 fn counts(observed: &Observed, now: Instant, metric: &Metric, service: &Service) -> Option<Counts> {
+    // A part that was not read is not known; one that was read and has no series counts nothing.
+    let read = metric.parts().iter().all(|(part, _)| {
+        let feed = observed.feeds.get(&metric_need(&metric.id, *part, BUCKET));
+        feed.is_some_and(|f| f.last.is_some())
+    });
+    if !read {
+        return None;
+    }
     let end = now.timestamp();
     let sum = |part: Part| {
         let mut seen = std::collections::BTreeSet::new();

@@ -249,3 +249,43 @@ fn keep_up(model: &mut Model) {
         _ => true,
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::Options;
+    use crate::app::action::Scope;
+    use crate::app::key::Key;
+    use crate::domain::time::Now;
+
+    fn model() -> Model {
+        let at = chrono::DateTime::UNIX_EPOCH;
+        let now = Now {
+            world: at,
+            real: at,
+        };
+        Model::new(Options::default(), (120, 40), now).unwrap()
+    }
+
+    fn means(model: &Model, key: char) -> &'static str {
+        let found = model.keymap.find(Key::char(key), &[Scope::Global]);
+        found.map_or("nothing", |a| a.id)
+    }
+
+    #[test]
+    fn the_files_keys_come_into_force_and_a_conflict_keeps_those_before() {
+        let mut model = model();
+        let keys = |id: &str| Fact::Keys(BTreeMap::from([("x".to_owned(), id.to_owned())]));
+        fact(&mut model, keys("rollback"));
+        assert_eq!(means(&model, 'x'), "rollback");
+        fact(&mut model, keys("no-such-action"));
+        assert_eq!(means(&model, 'x'), "rollback");
+        let said = &model.notices.last().unwrap().text;
+        assert!(
+            said.contains("[keys]") && said.contains("no-such-action"),
+            "{said}"
+        );
+        fact(&mut model, Fact::Keys(BTreeMap::new()));
+        assert_ne!(means(&model, 'x'), "rollback");
+    }
+}
