@@ -86,6 +86,12 @@ pub fn demo(args: &Args, demo: &DemoArgs) -> u8 {
     if !demo.speed.is_finite() || demo.speed <= 0.0 {
         return fail(exit::USAGE, "--speed is a number above 0");
     }
+    if args.read_only && demo.fresh {
+        return fail(
+            exit::USAGE,
+            "--fresh starts the world over, and --read-only changes nothing: give one of them",
+        );
+    }
     let Some(text) = scenario_text(&demo.scenario) else {
         let names = crate::config::SCENARIOS.join(", ");
         return fail(

@@ -83,6 +83,7 @@ pub fn run_ui(
             model,
             clock,
             engine: None,
+            resized: false,
         };
         if screen.draw(&mut ui).is_err() {
             return Ok(Ending::TerminalGone);
@@ -166,6 +167,10 @@ impl Screen {
             ui.take(Msg::Resized(size.width, size.height));
         }
         self.frames.begin()?;
+        if std::mem::take(&mut ui.resized) {
+            // Also where the size is the same again: in between the terminal has cut or wrapped what was on it.
+            self.forget()?;
+        }
         let (model, theme) = (&ui.model, &self.theme);
         self.terminal
             .draw(|frame| tui::view(model, theme, frame.buffer_mut()))?;
@@ -209,6 +214,8 @@ struct Ui {
     model: Model,
     clock: Arc<dyn Clock>,
     engine: Option<EngineHandle>,
+    /// The terminal said that its size changed since the last frame.
+    resized: bool,
 }
 
 /// What woke the loop.
@@ -285,6 +292,7 @@ impl Ui {
     }
 
     fn event(&mut self, event: crossterm::event::Event) -> Vec<Effect> {
+        self.resized |= matches!(event, crossterm::event::Event::Resize(..));
         message(event).map(|msg| self.take(msg)).unwrap_or_default()
     }
 

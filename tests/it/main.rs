@@ -18,5 +18,6 @@ mod contracts;
 mod fake;
 mod flight;
 mod pages;
+mod pty;
 mod real;
 mod wire;

@@ -1,7 +1,8 @@
-//! Filters run beside the loop, on the blocking pool, with a deadline. One that did not end is not run again: its thread cannot be
-//! taken back.
+//! Filters run beside the loop, on the blocking pool, with a deadline. One that does not end is not run a second time beside itself:
+//! its thread cannot be taken back. One that was only slow (a loaded machine) is run again once it has ended.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,15 +28,28 @@ pub async fn beside<T: Send + 'static>(
     let marks: Vec<usize> = filters.iter().map(|f| Arc::as_ptr(f) as usize).collect();
     let endless = || ENDLESS.lock().unwrap_or_else(PoisonError::into_inner);
     if marks.iter().any(|m| endless().contains(m)) {
-        return Err("a filter did not end before; it is not run again".into());
+        return Err("a filter has not ended since the read before".into());
     }
-    match tokio::time::timeout(DEADLINE, tokio::task::spawn_blocking(work)).await {
+    // The thread keeps the filters allocated, so that their addresses are not given to others while they are marked.
+    let kept: Vec<Jq> = filters.iter().map(|f| Arc::clone(f)).collect();
+    let over = Arc::new(AtomicBool::new(false));
+    let (ended, own) = (Arc::clone(&over), marks.clone());
+    let run = move || {
+        let done = work();
+        let mut endless = ENDLESS.lock().unwrap_or_else(PoisonError::into_inner);
+        ended.store(true, Ordering::SeqCst);
+        endless.retain(|m| !own.contains(m));
+        drop(kept);
+        done
+    };
+    match tokio::time::timeout(DEADLINE, tokio::task::spawn_blocking(run)).await {
         Ok(Ok(done)) => done,
         Ok(Err(_)) => Err("a filter broke".into()),
         Err(_) => {
-            endless().extend(marks);
-            // The filters stay allocated, so that their addresses are not given to others.
-            std::mem::forget(filters.iter().map(|f| Arc::clone(f)).collect::<Vec<_>>());
+            let mut endless = endless();
+            if !over.load(Ordering::SeqCst) {
+                endless.extend(marks);
+            }
             Err("a filter did not end within 10 s".into())
         }
     }

@@ -6,10 +6,10 @@ mod alertmanager;
 mod alerts;
 mod clone;
 mod commits;
-mod http;
+pub mod http;
 mod metrics;
 mod prometheus;
-mod running;
+pub mod running;
 mod world;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,7 @@
+//! The real binary in a pseudo-terminal: keys go in, the screen is read.
+
+mod endings;
+mod looks;
+mod terminal;
+mod tour;
+mod world;
