@@ -314,14 +314,7 @@ impl Order<'_, '_> {
             .release
             .zip(next_service(self.view))
             .and_then(|(release, rollout)| {
-                act_steer(
-                    self.view,
-                    release,
-                    rollout,
-                    Verb::Deploy,
-                    "release",
-                    self.nonce,
-                )
+                act_steer(release, rollout, Verb::Deploy, "release", self.nonce)
             });
         match act {
             Some(act) => Ok(vec![self.perform(act, Vec::new())]),
@@ -344,7 +337,7 @@ impl Order<'_, '_> {
             if !moving {
                 continue;
             }
-            if let Some(act) = act_steer(self.view, release, rollout, verb, &reason, self.nonce) {
+            if let Some(act) = act_steer(release, rollout, verb, &reason, self.nonce) {
                 return Ok(vec![self.perform(act, Vec::new())]);
             }
         }
@@ -359,17 +352,17 @@ impl Order<'_, '_> {
             .view
             .rollouts
             .iter()
-            .filter(|r| r.record.is_some_and(|d| d.state.in_flight()))
-            .filter_map(|r| {
-                act_steer(
-                    self.view,
-                    release,
-                    r,
-                    Verb::Pause,
-                    &self.input("reason"),
-                    self.nonce,
-                )
+            .filter(|r| {
+                r.record
+                    .is_some_and(|d| d.state.in_flight() && d.version == r.change.to)
             })
+            .filter(|r| {
+                let connection = r.service.deployments.as_ref();
+                connection
+                    .and_then(|c| self.view.policy.connections.get(c))
+                    .is_some_and(|c| c.can(Verb::Pause))
+            })
+            .filter_map(|r| act_steer(release, r, Verb::Pause, &self.input("reason"), self.nonce))
             .map(|act| self.perform(act, Vec::new()))
             .collect())
     }

@@ -50,7 +50,10 @@ fn explore() {
     println!("{a:#} {}", count(&a, "argocd.rollback"));
     t.kill();
     for e in journal(data.path()) {
-        let body: String = String::from_utf8_lossy(&e.event.body).chars().take(160).collect();
+        let body: String = String::from_utf8_lossy(&e.event.body)
+            .chars()
+            .take(160)
+            .collect();
         println!("{} {} {}", e.seq, e.event.kind, body);
     }
 }

@@ -1,0 +1,295 @@
+//! Checklist, acceptance, override, debts and the close.
+
+use crate::domain::act::Danger;
+use crate::domain::assess::View;
+use crate::domain::assess::rollout::Rollout;
+use crate::domain::situation::{GateView, Input, Permit, Refusal, Situation};
+use crate::domain::verdict::Verdict;
+use crate::domain::window::Strength;
+
+use super::{basis, no_release, permit, reason, typed};
+
+pub(super) fn close(view: &View<'_>, s: &Situation) -> Result<Permit, Vec<Refusal>> {
+    let release = view.release.ok_or_else(no_release)?;
+    let state = view.state;
+    if state.is_some_and(|x| x.closing.is_some()) {
+        return Err(vec![Refusal::new("phase", "the release is closed")]);
+    }
+    let mut refusals = Vec::new();
+    let rolled_back = state.is_some_and(|x| x.rolled_back().is_some());
+    let started = state.is_some_and(|x| !x.tracks.is_empty());
+    if s.plan.as_ref().is_some_and(|p| p.ended.is_none()) {
+        refusals.push(Refusal::new("rollback", "a rollback is running"));
+    }
+    let gone = replaced(view);
+    if started && !rolled_back && gone.is_none() {
+        match &s.watch {
+            Some(w) if w.until > view.at() => {
+                let mut r = Refusal::new("watch", "the watch is not over");
+                r.until = Some(w.until);
+                refusals.push(r.way_out("hand it off"));
+            }
+            Some(_) => {}
+            None => refusals.push(Refusal::new("phase", "the rollout is not over")),
+        }
+    }
+    for debt in s
+        .debts
+        .iter()
+        .filter(|d| d.debt.release.as_deref() == Some(release.id.as_str()))
+    {
+        let handed = debt.debt.owner != view.observed.session.actor && !debt.debt.owner.is_empty();
+        if !handed || debt.overdue {
+            refusals.push(
+                Refusal::new(
+                    format!("debt/{}", debt.debt.id),
+                    format!("debt open: {}", debt.debt.what),
+                )
+                .way_out("settle it, or hand it to a named owner"),
+            );
+        }
+    }
+    if !refusals.is_empty() {
+        return Err(refusals);
+    }
+    let mut p = permit(
+        view,
+        "close",
+        format!("Close {}", release.title),
+        Danger::Medium,
+    );
+    p.effects.push(if rolled_back {
+        "as rolled back".to_owned()
+    } else if !started {
+        "as abandoned".to_owned()
+    } else if let Some(served) = gone {
+        if served {
+            "as superseded"
+        } else {
+            "as abandoned"
+        }
+        .to_owned()
+    } else if s.watch.as_ref().is_some_and(|w| {
+        !w.checkpoints.is_empty() && w.checkpoints.iter().all(|c| c.mark.word == "pass")
+    }) {
+        "as shipped".to_owned()
+    } else {
+        "as shipped, unproven".to_owned()
+    });
+    p.inputs.push(reason(false, ""));
+    p.basis = basis(view, &[]);
+    Ok(p)
+}
+
+/// Nothing of the release serves any more, by the journal and by fresh live records: `Some(true)` where all of it had
+/// served and other versions took its place.
+fn replaced(view: &View<'_>) -> Option<bool> {
+    let started: Vec<&Rollout<'_>> = view.rollouts.iter().filter(|r| r.track.is_some()).collect();
+    let gone = !started.is_empty()
+        && started.iter().all(|r| {
+            r.withdrawn()
+                && r.freshness.usable()
+                && r.record.is_some_and(|d| d.version != r.change.to)
+        });
+    gone.then(|| {
+        started.len() == view.rollouts.len()
+            && started
+                .iter()
+                .all(|r| r.track.is_some_and(|t| t.finished.is_some()))
+    })
+}
+
+pub(super) fn tick(view: &View<'_>, id: &str, title: &str) -> Result<Permit, Vec<Refusal>> {
+    if view.state.is_some_and(|s| s.ticks.contains_key(id)) {
+        return Err(vec![
+            Refusal::new("checklist", "ticked already").way_out("space takes it back"),
+        ]);
+    }
+    let mut p = permit(
+        view,
+        &format!("tick/{id}"),
+        format!("Tick: {title}"),
+        Danger::Low,
+    );
+    p.inputs.push(Input {
+        key: "note".to_owned(),
+        label: "note".to_owned(),
+        required: false,
+        default: String::new(),
+    });
+    Ok(p)
+}
+
+pub(super) fn untick(view: &View<'_>, id: &str, title: &str) -> Result<Permit, Vec<Refusal>> {
+    if !view.state.is_some_and(|s| s.ticks.contains_key(id)) {
+        return Err(vec![Refusal::new("checklist", "it is not ticked")]);
+    }
+    Ok(permit(
+        view,
+        &format!("untick/{id}"),
+        format!("Untick: {title}"),
+        Danger::Low,
+    ))
+}
+
+pub(super) fn waive(
+    view: &View<'_>,
+    automatic: bool,
+    id: &str,
+    title: &str,
+    verdict: &Verdict,
+) -> Result<Permit, Vec<Refusal>> {
+    if !automatic {
+        return Err(vec![Refusal::new(
+            "checklist",
+            "a manual item is ticked, not waived",
+        )]);
+    }
+    if *verdict == Verdict::Pass {
+        return Err(vec![Refusal::new("checklist", "it passes")]);
+    }
+    let mut p = permit(
+        view,
+        &format!("waive/{id}"),
+        format!("Waive: {title}"),
+        Danger::Medium,
+    );
+    p.effects
+        .push("a debt of yours, due in 24 h; shown as waived, never as passed".to_owned());
+    p.inputs.push(reason(true, ""));
+    Ok(p)
+}
+
+pub(super) fn accept(view: &View<'_>, gate: &GateView) -> Result<Permit, Vec<Refusal>> {
+    match &gate.verdict {
+        Verdict::Pass => return Err(vec![Refusal::new("gate", "it passed")]),
+        Verdict::Fail => {
+            return Err(vec![
+                Refusal::new("gate", "a Fail cannot be accepted").way_out("R rolls back"),
+            ]);
+        }
+        Verdict::NotRun { why } => {
+            return Err(vec![Refusal::new("gate", format!("it did not run: {why}"))]);
+        }
+        Verdict::Undecided { .. } if gate.accepted => {
+            return Err(vec![Refusal::new("gate", "accepted already")]);
+        }
+        Verdict::Undecided { .. } => {}
+    }
+    let mut p = permit(
+        view,
+        &format!("accept/{}", gate.id),
+        format!("Accept undecided: gate {}", gate.gate),
+        Danger::High,
+    );
+    p.effects.push(format!("n = {}", gate.n));
+    p.effects.push(match gate.smallest_visible {
+        Some(x) => format!("a regression below {x:.2}× would not have shown"),
+        None => "no regression of any size would have shown yet".to_owned(),
+    });
+    p.effects
+        .push("reads ACCEPTED, is a debt, is never green".to_owned());
+    p.inputs.push(reason(true, ""));
+    p.typed = typed(view);
+    p.basis = basis(view, &[&gate.id]);
+    Ok(p)
+}
+
+pub(super) fn overrule(view: &View<'_>, refusal: &Refusal) -> Result<Permit, Vec<Refusal>> {
+    let allowed = roles_for(view, &refusal.rule);
+    let session = &view.observed.session;
+    let own: Vec<String> = view
+        .policy
+        .people
+        .get(&session.actor)
+        .map(|p| p.roles.clone())
+        .unwrap_or_default();
+    if !allowed.roles.is_empty() && !allowed.roles.iter().any(|r| own.contains(r)) {
+        return Err(vec![
+            Refusal::new(
+                refusal.rule.clone(),
+                format!("an override needs one of: {}", allowed.roles.join(", ")),
+            )
+            .way_out(format!(
+                "you are {} with roles {}",
+                session.actor,
+                if own.is_empty() {
+                    "none".to_owned()
+                } else {
+                    own.join(", ")
+                }
+            )),
+        ]);
+    }
+    let mut p = permit(
+        view,
+        &format!("override/{}", refusal.rule),
+        format!("Override {}", refusal.rule),
+        Danger::High,
+    );
+    p.effects.push(refusal.why.clone());
+    p.effects.push(format!(
+        "lasts {} min, is a debt of yours",
+        view.policy.limits.override_lasts / 60
+    ));
+    p.inputs.push(reason(true, ""));
+    if allowed.second {
+        p.inputs.push(Input {
+            key: "second".to_owned(),
+            label: "second person (not you)".to_owned(),
+            required: true,
+            default: String::new(),
+        });
+    }
+    p.typed = typed(view);
+    p.basis = basis(view, &[&refusal.rule]);
+    Ok(p)
+}
+
+struct Overrulers {
+    roles: Vec<String>,
+    second: bool,
+}
+
+fn roles_for(view: &View<'_>, rule: &str) -> Overrulers {
+    let name = rule.strip_prefix("freeze/");
+    let book = view
+        .observed
+        .rules
+        .as_deref()
+        .and_then(|r| r.compiled.as_ref())
+        .map(|c| &c.book().freezes);
+    let freeze = name.and_then(|n| book.and_then(|b| b.iter().find(|f| f.name == n)));
+    match freeze {
+        Some(f) => Overrulers {
+            roles: f.override_by.clone(),
+            second: f.strength == Strength::Hard,
+        },
+        None => Overrulers {
+            roles: Vec::new(),
+            second: false,
+        },
+    }
+}
+
+pub(super) fn settle(view: &View<'_>, id: &str, what: &str) -> Result<Permit, Vec<Refusal>> {
+    let mut p = permit(
+        view,
+        &format!("settle/{id}"),
+        format!("Settle: {what}"),
+        Danger::Medium,
+    );
+    p.inputs.push(Input {
+        key: "how".to_owned(),
+        label: "how it was settled".to_owned(),
+        required: true,
+        default: String::new(),
+    });
+    p.inputs.push(Input {
+        key: "to".to_owned(),
+        label: "or hand it to (name)".to_owned(),
+        required: false,
+        default: String::new(),
+    });
+    Ok(p)
+}

@@ -1,0 +1,336 @@
+//! What moves a rollout on, holds it or takes it back.
+
+use crate::domain::act::{Danger, Verb};
+use crate::domain::assess::View;
+use crate::domain::assess::calendar::rollback_refusals;
+use crate::domain::assess::gates::sealed;
+use crate::domain::assess::rollout::Rollout;
+use crate::domain::policy::After;
+use crate::domain::record::DeployState;
+use crate::domain::situation::{Input, Permit, Refusal, Situation};
+use crate::domain::verdict::Verdict;
+
+use super::{basis, cannot, no_release, permit, reason, typed};
+
+/// The rollouts that are under way.
+fn moving<'a, 'b>(view: &'b View<'a>) -> Vec<&'b Rollout<'a>> {
+    view.rollouts
+        .iter()
+        .filter(|r| {
+            r.record
+                .is_some_and(|d| d.state.in_flight() && d.version == r.change.to)
+        })
+        .collect()
+}
+
+pub(super) fn promote(view: &View<'_>, s: &Situation) -> Result<Permit, Vec<Refusal>> {
+    let moving = moving(view);
+    let Some(first) = moving.first() else {
+        return Err(vec![Refusal::new("phase", "no rollout is under way")]);
+    };
+    let mut refusals: Vec<Refusal> = Vec::new();
+    if let Some(plan) = s.plan.as_ref().filter(|p| p.ended.is_none()) {
+        refusals.push(Refusal::new(
+            "rollback",
+            format!("rollback {} is running", plan.plan.id),
+        ));
+    }
+    for rollout in &moving {
+        if !rollout.freshness.usable() {
+            refusals.push(Refusal::new(
+                "deployments",
+                format!(
+                    "the live state of {} is {}",
+                    rollout.service.name,
+                    rollout.freshness.word()
+                ),
+            ));
+        }
+        refusals.extend(cannot(view, rollout, Verb::Promote));
+    }
+    for gate in s.gates.iter().filter(|g| g.critical) {
+        if gate.verdict != Verdict::Pass && !gate.accepted {
+            let mut refusal = Refusal::new(
+                gate.id.clone(),
+                format!("gate {} {}: {}", gate.gate, gate.mark.word, gate.said),
+            );
+            refusal.until = gate
+                .opened
+                .map(|t| {
+                    t + chrono::Duration::seconds(
+                        i64::try_from(view.policy.limits.gate_max).unwrap_or(600),
+                    )
+                })
+                .filter(|t| *t > view.at());
+            refusals.push(refusal.way_out("wait for it, or accept the undecided with a reason"));
+        }
+    }
+    // A gate after a share of traffic is not due before that share is reached; one after every step is.
+    let due = moving.iter().any(|r| {
+        sealed(view, r.service)
+            .iter()
+            .any(|g| g.after == After::Step)
+    });
+    if s.gates.is_empty() && due {
+        refusals.push(Refusal::new("gate", "no gate ran yet"));
+    }
+    for trigger in s.triggers.iter().filter(|t| t.tripped) {
+        refusals.push(
+            Refusal::new(
+                trigger.id.clone(),
+                format!("trigger {} tripped: {}", trigger.trigger, trigger.distance),
+            )
+            .way_out("R rolls back"),
+        );
+    }
+    if !refusals.is_empty() {
+        return Err(refusals);
+    }
+    let mut p = permit(
+        view,
+        "promote",
+        format!("Promote {}", first.service.name),
+        Danger::Medium,
+    );
+    p.service = Some(first.service.name.clone());
+    if let Some(d) = first.record {
+        p.from = d.weight.map(|w| format!("{w:.0} %"));
+        p.effects.push(match (d.step, d.steps) {
+            (Some(i), Some(n)) => format!("{} goes on from step {i} of {n}", first.service.name),
+            _ => format!("{} goes on to the next step", first.service.name),
+        });
+    }
+    p.typed = view.protected().then(|| first.service.name.clone());
+    p.basis = basis(view, &[]);
+    Ok(p)
+}
+
+/// Abort, pause, resume: never blocked by window, fit, cover, brief, approval or checklist.
+pub(super) fn steer(
+    view: &View<'_>,
+    key: &str,
+    verb: Verb,
+    title: &str,
+) -> Result<Permit, Vec<Refusal>> {
+    let moving = moving(view);
+    let Some(first) = moving.first() else {
+        return Err(vec![Refusal::new("phase", "no rollout is under way")]);
+    };
+    if let Some(refusal) = cannot(view, first, verb) {
+        return Err(vec![refusal]);
+    }
+    let danger = if verb == Verb::Abort {
+        Danger::High
+    } else {
+        Danger::Medium
+    };
+    let mut p = permit(
+        view,
+        key,
+        format!("{title} of {}", first.service.name),
+        danger,
+    );
+    p.service = Some(first.service.name.clone());
+    p.from = first.record.map(|d| d.version.clone());
+    p.to = first.record.and_then(|d| d.previous.clone());
+    p.effects.push(match verb {
+        Verb::Abort => format!(
+            "all traffic returns to {}",
+            first
+                .record
+                .and_then(|d| d.previous.as_deref())
+                .unwrap_or("the old version")
+        ),
+        Verb::Pause => "the rollout stays at its present step".to_owned(),
+        _ => "the rollout goes on".to_owned(),
+    });
+    p.typed = (verb == Verb::Abort || view.protected()).then(|| first.service.name.clone());
+    p.inputs.push(reason(false, ""));
+    p.basis = basis(view, &[]);
+    Ok(p)
+}
+
+pub(super) fn rollback(view: &View<'_>, s: &Situation) -> Result<Permit, Vec<Refusal>> {
+    let release = view.release.ok_or_else(no_release)?;
+    let mut refusals = Vec::new();
+    if let Some(plan) = s.plan.as_ref().filter(|p| p.ended.is_none()) {
+        return Err(vec![
+            Refusal::new("rollback", format!("rollback {} is running", plan.plan.id))
+                .way_out("its steps are on screen"),
+        ]);
+    }
+    let started: Vec<&Rollout<'_>> = view
+        .rollouts
+        .iter()
+        .filter(|r| {
+            r.record
+                .is_some_and(|d| d.version == r.change.to && d.state != DeployState::Queued)
+        })
+        .collect();
+    if started.is_empty() {
+        return Err(vec![Refusal::new(
+            "phase",
+            "nothing of this release is deployed",
+        )]);
+    }
+    if view.state.is_some_and(|x| x.rolled_back().is_some()) {
+        refusals.push(Refusal::new(
+            "rollback",
+            "this release was rolled back already",
+        ));
+    }
+    for rollout in &started {
+        refusals.extend(cannot(view, rollout, Verb::Rollback));
+        if !rollout.freshness.usable() {
+            refusals.push(
+                Refusal::new(
+                    "deployments",
+                    format!(
+                        "the live state of {} is {}: the target cannot be read again",
+                        rollout.service.name,
+                        rollout.freshness.word()
+                    ),
+                )
+                .way_out(rollout.service.runbook.clone().map_or_else(
+                    || "roll back by hand at the vendor".to_owned(),
+                    |r| format!("by hand: {r}"),
+                )),
+            );
+        }
+        let passport = s
+            .passports
+            .iter()
+            .find(|p| p.service == rollout.service.name);
+        if passport.is_none_or(|p| p.to.is_none())
+            && rollout.record.is_none_or(|d| d.history.is_empty())
+        {
+            refusals.push(Refusal::new(
+                "passport",
+                format!(
+                    "no earlier version of {} is known to go back to",
+                    rollout.service.name
+                ),
+            ));
+        }
+    }
+    let (frozen, crossed) = rollback_refusals(view, release);
+    refusals.extend(frozen);
+    if !refusals.is_empty() {
+        return Err(refusals);
+    }
+    Ok(rollback_permit(view, s, &started, &crossed))
+}
+
+fn rollback_permit(
+    view: &View<'_>,
+    s: &Situation,
+    started: &[&Rollout<'_>],
+    crossed: &[String],
+) -> Permit {
+    let tripped = s.triggers.iter().find(|t| t.tripped);
+    let forward = s.passports.iter().find_map(|p| p.no_return.clone());
+    let title = match &forward {
+        Some(_) => "Roll back PAST the point of no return",
+        None => "Roll back",
+    };
+    let mut p = permit(view, "rollback", title, Danger::High);
+    let mut basis_parts: Vec<String> = Vec::new();
+    for rollout in started.iter().rev() {
+        let passport = s
+            .passports
+            .iter()
+            .find(|x| x.service == rollout.service.name);
+        let to = passport.and_then(|x| x.to.clone());
+        if rollout.record.and_then(|d| d.auto_sync) == Some(true) {
+            p.effects.push(format!(
+                "hold auto-sync of {}, kept as it is",
+                rollout.service.name
+            ));
+        }
+        p.effects.push(format!(
+            "{}: {} → {}",
+            rollout.service.name,
+            rollout.change.to,
+            to.as_deref().unwrap_or("a version you pick")
+        ));
+        if let Some(x) = passport {
+            p.effects
+                .push(format!("passport {} of {}", x.passed, x.lines.len()));
+            for line in x.lines.iter().filter(|l| l.verdict != Verdict::Pass) {
+                p.warnings.push(format!(
+                    "{}: {} ({})",
+                    line.title, line.mark.word, line.note
+                ));
+            }
+            p.expected = p.expected.max(x.expected);
+            if x.to.is_none() {
+                let known: Vec<&str> = x.others.iter().map(|(v, _)| v.as_str()).collect();
+                p.inputs.push(Input {
+                    key: format!("to/{}", x.service),
+                    label: format!("version of {} ({})", x.service, known.join(", ")),
+                    required: true,
+                    default: String::new(),
+                });
+            }
+        }
+        basis_parts.push(format!(
+            "{}>{}",
+            rollout.service.name,
+            to.unwrap_or_default()
+        ));
+        if started.len() == 1 {
+            p.service = Some(rollout.service.name.clone());
+            p.from = Some(rollout.change.to.clone());
+            p.to = passport.and_then(|x| x.to.clone());
+        }
+    }
+    p.effects
+        .push("wait until the old version serves and the triggers are clear".to_owned());
+    p.effects.push(
+        "auto-sync stays off as a debt until the source no longer names the bad version".to_owned(),
+    );
+    p.warnings.extend(forward);
+    p.warnings.extend(
+        crossed
+            .iter()
+            .map(|f| format!("crosses freeze {f}: journaled")),
+    );
+    p.typed = typed(view);
+    p.inputs.push(reason(
+        true,
+        &tripped.map_or_else(String::new, |t| format!("{} {}", t.trigger, t.distance)),
+    ));
+    let parts: Vec<&str> = basis_parts.iter().map(String::as_str).collect();
+    p.basis = basis(view, &parts);
+    p
+}
+
+pub(super) fn cancel(view: &View<'_>, s: &Situation) -> Result<Permit, Vec<Refusal>> {
+    let Some(countdown) = &s.band.countdown else {
+        return Err(vec![Refusal::new("countdown", "no countdown is running")]);
+    };
+    let mut p = permit(view, "cancel_countdown", "Stop the countdown", Danger::Low);
+    p.effects
+        .push(format!("{} will not happen by itself", countdown.what));
+    Ok(p)
+}
+
+pub(super) fn stop_line(view: &View<'_>) -> Result<Permit, Vec<Refusal>> {
+    let moving: Vec<String> = moving(view)
+        .iter()
+        .filter(|r| cannot(view, r, Verb::Pause).is_none())
+        .map(|r| r.service.name.clone())
+        .collect();
+    if moving.is_empty() {
+        return Err(vec![Refusal::new(
+            "phase",
+            "no rollout that can be paused is under way",
+        )]);
+    }
+    let mut p = permit(view, "stop_line", "Stop the line", Danger::High);
+    p.effects = moving.iter().map(|m| format!("pause {m}")).collect();
+    p.typed = Some("stop".to_owned());
+    p.inputs.push(reason(true, ""));
+    p.basis = basis(view, &[]);
+    Ok(p)
+}
