@@ -544,7 +544,7 @@ fn documents_are_printed_and_a_stranger_is_named() {
 fn a_wish_is_rehearsed_done_once_and_refused_with_its_reason() {
     let machine = Machine::demo();
     machine
-        .run(&["brief", RELEASE, "--send", "--dry-run"])
+        .run(&["brief", RELEASE, "--send", "--dry-run", "--wait", "90s"])
         .ends(0)
         .says("would send over slack: POST")
         .says("Nothing was done");
