@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::app::keymap::Keymap;
 use crate::config::trust::Trust;
 use crate::domain::diag::Diag;
 use crate::domain::needs::BUCKET;
@@ -98,6 +99,9 @@ fn answer(loaded: &Loaded) -> Answer {
     let policy = &loaded.policy;
     let mut warnings: Vec<String> = loaded.warnings.iter().map(Diag::to_string).collect();
     warnings.extend(gaps(policy));
+    if let Err(conflicts) = Keymap::new(false, &policy.keys) {
+        warnings.extend(conflicts.iter().map(|c| format!("[keys] is not used: {c}")));
+    }
     Answer {
         file: loaded.path.display().to_string(),
         trusted: loaded.trust == Trust::Granted,

@@ -111,6 +111,12 @@ pub fn log(args: &Args) -> Result<(), u8> {
     };
     log::begin(&level, &load::data_dir(&args.place(), false))
         .map_err(|why| fail(exit::USAGE, why))?;
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), command = ?args.command, "begins");
+    // Its name alone: what was given with it may be an address with a password in it.
+    let command = args
+        .command
+        .as_ref()
+        .map_or_else(String::new, |c| format!("{c:?}"));
+    let command = command.split('(').next().unwrap_or_default();
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), command, "begins");
     Ok(())
 }

@@ -325,6 +325,16 @@ fn what_it_prints_of_itself() {
         .says("EXIT STATUS");
 }
 
+#[test]
+fn keys_that_cannot_be_used_are_said_by_check() {
+    let machine = Machine::with(&format!("{PROM}[keys]\n\"x\" = \"fly-away\"\n"));
+    machine
+        .run(&["check", "--offline"])
+        .ends(0)
+        .says("[keys] is not used")
+        .says("fly-away");
+}
+
 const WINDOWS: &str = "title = \"T\"\ntimezone = \"Europe/Berlin\"\n[environments.staging]\n[environments.production]\nprotected = true\n\
 [[service]]\nname = \"checkout\"\n[[window]]\nname = \"office\"\nenvironments = [\"production\"]\ndays = [\"mon\", \"tue\"]\nfrom = \"09:00\"\nto = \"16:00\"\n\
 [[freeze]]\nname = \"audit\"\nenvironments = [\"production\"]\nstart = 2026-12-07\nend = 2026-12-08\nexcept = [\"security\"]\nowner = \"finance\"\n";
@@ -534,7 +544,7 @@ fn documents_are_printed_and_a_stranger_is_named() {
 fn a_wish_is_rehearsed_done_once_and_refused_with_its_reason() {
     let machine = Machine::demo();
     machine
-        .run(&["brief", RELEASE, "--send", "--dry-run"])
+        .run(&["brief", RELEASE, "--send", "--dry-run", "--wait", "90s"])
         .ends(0)
         .says("would send over slack: POST")
         .says("Nothing was done");
@@ -703,7 +713,8 @@ fn the_log_is_kept_only_when_asked_for() {
         .args(["status", "--wait", "5s", "--data-dir", "data"])
         .output()
         .unwrap();
-    assert!(fs::read_to_string(&log).unwrap().contains("begins"));
+    let text = fs::read_to_string(&log).unwrap();
+    assert!(text.contains("begins") && text.contains("Status"), "{text}");
     machine
         .run(&["status", "--log", "loud"])
         .ends(64)
