@@ -101,20 +101,24 @@ fn killed_at_any_point_it_never_does_an_act_twice() {
 }
 
 #[test]
-fn an_act_whose_mark_cannot_be_found_stays_unknown_and_is_not_repeated() {
+fn an_act_whose_mark_cannot_be_found_is_unknown_and_not_repeated_and_without_a_trace_it_ends() {
     let mut w = tripped();
     w.vendors.loses.insert(Verb::Hold);
     w.vendors.forgetful = true;
     w.act("rollback", &[]).unwrap();
-    w.minutes(5).unwrap();
+    w.minutes(1).unwrap();
     let s = w.assess();
-    let holds = w.vendors.performed.keys().filter(|k| k.ends_with("/hold"));
-    assert_eq!(holds.count(), 1);
     assert_eq!(most(&w), 1);
     let plan = s.plan.unwrap();
     assert_eq!(plan.states["checkout/hold"].0, StepState::Unknown);
     assert!(plan.stuck.unwrap().contains("unknown"));
     assert_eq!(s.band.advice, Advice::RollingBack);
+    // The vendor's live record goes on saying that auto-sync is on: nothing came of it, and a person may press again.
+    w.minutes(4).unwrap();
+    let holds = w.vendors.performed.keys().filter(|k| k.ends_with("/hold"));
+    assert_eq!(holds.count(), 1);
+    assert_eq!(ended(&w), Some(false));
+    assert_eq!(w.assess().band.advice, Advice::RollBack);
 }
 
 #[test]

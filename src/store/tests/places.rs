@@ -9,6 +9,14 @@ use super::*;
 /// The error of opening, and proof that the file was left as it was.
 async fn refused(dir: &Path) -> StoreError {
     let file = dir.join(FILE_NAME);
+    // The last connection of the preparation closes in the background and puts its log into the file.
+    let log = dir.join("cockpit.db-wal");
+    for _ in 0..1000 {
+        if !log.exists() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
     let before = fs::read(&file).ok();
     let reading = open_read_only(dir).await.err().expect("opened for reading");
     let error = open(dir).await.err().expect("opened");
