@@ -5,3 +5,5 @@ mod looks;
 mod terminal;
 mod tour;
 mod world;
+
+pub use terminal::binary;
