@@ -5,6 +5,8 @@
 //! the arrows), repaints on a resize, and gives the terminal back on `q`, TERM, INT or HUP. It knows no feed, asks the
 //! terminal nothing, and draws only when something changed.
 //!
+//! With the word `--each` it draws after each key, as programs do that do not take what is queued first.
+//!
 //! `cargo bench --bench floor` says how to start it; a measuring tool starts the program itself in a terminal of its own.
 
 use std::io::IsTerminal as _;
@@ -48,6 +50,7 @@ fn run(terminal: &mut DefaultTerminal) -> std::io::Result<()> {
 
 /// Answers keys: takes all that are queued, then draws once.
 async fn answer(terminal: &mut DefaultTerminal, marked: &mut usize) -> std::io::Result<()> {
+    let each = std::env::args().any(|word| word == "--each");
     let mut events = EventStream::new();
     let mut ends = [
         signal(SignalKind::terminate())?,
@@ -70,6 +73,9 @@ async fn answer(terminal: &mut DefaultTerminal, marked: &mut usize) -> std::io::
         let mut changed = false;
         while let Some(event) = next {
             match apply(&event?, marked) {
+                Change::Redraw if each => {
+                    terminal.draw(|frame| page(frame, *marked))?;
+                }
                 Change::Quit => return Ok(()),
                 Change::Redraw => changed = true,
                 Change::Nothing => {}

@@ -105,6 +105,7 @@ struct Signals {
     hup: Signal,
     stop: Signal,
     cont: Signal,
+    size: Signal,
 }
 
 /// What a signal asks for.
@@ -112,6 +113,7 @@ enum Asked {
     End(i32),
     Stop,
     Continue,
+    Resized,
 }
 
 impl Signals {
@@ -122,6 +124,8 @@ impl Signals {
             hup: signal(SignalKind::hangup())?,
             stop: signal(SignalKind::from_raw(libc::SIGTSTP))?,
             cont: signal(SignalKind::from_raw(libc::SIGCONT))?,
+            // The event stream loses a change of size that comes together with a key (crossterm 0.29 drops the rest of a batch).
+            size: signal(SignalKind::window_change())?,
         })
     }
 
@@ -132,6 +136,7 @@ impl Signals {
             _ = self.int.recv() => Asked::End(libc::SIGINT),
             _ = self.stop.recv() => Asked::Stop,
             _ = self.cont.recv() => Asked::Continue,
+            _ = self.size.recv() => Asked::Resized,
         }
     }
 }
@@ -247,6 +252,10 @@ impl Ui {
                     if screen.resume(&self.model).is_err() {
                         return Ending::TerminalGone;
                     }
+                    Vec::new()
+                }
+                Woke::Signal(Asked::Resized) => {
+                    self.resized = true;
                     Vec::new()
                 }
                 Woke::Time => self.take(Msg::Ticked),

@@ -1,7 +1,10 @@
 //! The real binary in a pseudo-terminal: keys go in, the screen is read.
 
 mod endings;
+mod kills;
 mod looks;
 mod terminal;
 mod tour;
 mod world;
+
+pub use terminal::binary;

@@ -1,59 +1,123 @@
 //! The five-minute tour, from the first screen to the handoff, and what is left of it after a crash.
 
-use std::time::Duration;
-
 use super::terminal::Terminal;
 use super::world::{acts, count, journal};
 
-/// `R`, the word typed, confirmed: the rollback is asked for.
-pub fn confirm_rollback(t: &mut Terminal) {
-    open_rollback(t);
-    // Typing goes into the first line to fill in.
-    t.send("checkout-2026.47");
-    t.see("type checkout");
-}
+/// Shift-tab: from Cancel to the last line to fill in.
+const BACK_TAB: &str = "\x1b[Z";
 
 /// Opens the rollback's dialog, once everything that it needs was read.
 pub fn open_rollback(t: &mut Terminal) {
     t.until("a rollback that is permitted", |t| {
-        !t.text().contains("R roll back (blocked") && !t.text().contains("(never read) argo")
+        let text = t.text();
+        text.contains("NEXT  R  roll back") && text.contains("passport 10/10")
     });
     t.send("R");
     t.see("[ Cancel ]");
 }
 
+/// `R`, the word typed, a reason given, confirmed.
+pub fn confirm_rollback(t: &mut Terminal) {
+    open_rollback(t);
+    t.send(&format!("{BACK_TAB}checkout-2026.47{BACK_TAB} drill"));
+    t.until("what was typed", |t| {
+        t.text().contains("drill") && t.text().matches("checkout-2026.47").count() > 1
+    });
+    t.send("\t\t\t\r");
+    t.gone("[ Cancel ]");
+}
+
 #[test]
-fn explore() {
+fn the_tour_from_the_first_screen_to_the_handoff_and_after_a_crash() {
     let data = tempfile::tempdir().unwrap();
-    let mut t = Terminal::demo(data.path(), &["--fresh", "--speed", "5"]);
+    let mut t = Terminal::demo(data.path(), &["--fresh", "--speed", "10"]);
     t.see("ROLL BACK");
-    for keys in ["", "0", "\r", "\x1b", "p", "\x1b\x1b"] {
-        t.send(keys);
-        t.quiet(Duration::from_millis(400));
-        println!("=== {keys:?}\n{}", t.text());
+    for words in [
+        "PRODUCTION",
+        "DEMO",
+        "checkout 2026.47",
+        "driver ana",
+        "auto off",
+        "tour 1/8",
+    ] {
+        assert!(t.text().contains(words), "no {words}:\n{}", t.text());
     }
+    // A reason, and what stands behind it.
+    t.send("0");
+    t.see("tour 2/8");
+    t.send("\r");
+    t.see("esc back");
+    t.send("\x1b");
+    t.gone("esc back");
+    // Going on is refused, with why and until when.
+    t.send("p");
+    t.see("Refused: promote");
+    assert!(t.text().contains("until "), "{}", t.text());
+    t.send("\x1b");
+    t.gone("Refused: promote");
+    // The trigger trips without a key.
+    t.see("of 2.0×, 5 m of 5 m");
+    // Cancel has the focus: Enter does nothing.
     open_rollback(&mut t);
-    println!("=== R\n{}", t.text());
-    t.send("checkout");
-    t.quiet(Duration::from_millis(400));
-    println!("=== typed\n{}", t.text());
-    t.send("\t\t\r");
-    for i in 0..12 {
-        let end = std::time::Instant::now() + Duration::from_secs(5);
-        t.until("time", |_| std::time::Instant::now() > end);
-        println!("=== after {i}\n{}", t.text());
-    }
+    t.send("\r");
+    t.gone("[ Cancel ]");
+    let asked = acts(data.path());
+    assert_eq!(asked["acts"].as_array().map(Vec::len), Some(0), "{asked}");
+    // Typed and confirmed, it is done step by step.
+    confirm_rollback(&mut t);
+    t.see("ROLLBACK ");
+    t.send("x");
+    t.see("confirmed");
+    t.send("\x1b");
+    t.see("to hand off, line by line");
+    let rolled = acts(data.path());
+    rolled_back_once(&rolled);
     t.send("H");
-    t.quiet(Duration::from_millis(400));
-    println!("=== H\n{}", t.text());
-    let a = acts(data.path());
-    println!("{a:#} {}", count(&a, "argocd.rollback"));
+    t.see("[ Cancel ]");
+    t.send("\t\r");
+    t.see("tour 7/8");
+    let before = journal(data.path());
+    assert!(
+        before.iter().any(|e| e.event.kind.starts_with("handoff")),
+        "no handoff is written"
+    );
+    // The hard way out, and back.
     t.kill();
-    for e in journal(data.path()) {
-        let body: String = String::from_utf8_lossy(&e.event.body)
-            .chars()
-            .take(160)
-            .collect();
-        println!("{} {} {}", e.seq, e.event.kind, body);
+    let mut t = Terminal::demo(data.path(), &["--speed", "10"]);
+    t.see("2.13.4");
+    t.see("handed off");
+    let after = journal(data.path());
+    assert_eq!(
+        after[..before.len()],
+        before[..],
+        "the journal lost or changed something"
+    );
+    let kinds = |of: &[cockpit::store::StoredEvent], kind: &str| {
+        of.iter().filter(|e| e.event.kind == kind).count()
+    };
+    for kind in ["plan_started", "plan_ended", "intended", "trigger_tripped"] {
+        assert_eq!(kinds(&after, kind), kinds(&before, kind), "{kind} again");
+    }
+    rolled_back_once(&acts(data.path()));
+    t.send("q");
+    assert_eq!(t.end(), 0);
+}
+
+/// One rollback a service, and no application held or let go twice.
+pub fn rolled_back_once(acts: &serde_json::Value) {
+    assert!(
+        (1..=2).contains(&count(acts, "argocd.rollback")),
+        "{acts:#}"
+    );
+    let mut seen = std::collections::BTreeSet::new();
+    for one in acts["acts"].as_array().unwrap() {
+        let act = &one["act"];
+        if act["kind"] == "rollback" {
+            let app = act["app"].as_str().unwrap().to_owned();
+            assert!(
+                seen.insert(app),
+                "a service was rolled back twice: {acts:#}"
+            );
+        }
     }
 }

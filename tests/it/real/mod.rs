@@ -6,6 +6,7 @@ mod alertmanager;
 mod alerts;
 mod clone;
 mod commits;
+mod flight;
 pub mod http;
 mod metrics;
 mod prometheus;
