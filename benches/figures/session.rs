@@ -117,12 +117,6 @@ impl Session {
         }
     }
 
-    /// Takes in what comes until nothing came for so long, or `limit` is over.
-    pub fn quiet(&mut self, pause: Duration, limit: Duration) {
-        let end = Instant::now() + limit;
-        while Instant::now() < end && self.chunk(Instant::now() + pause).is_some() {}
-    }
-
     /// Takes in what comes for so long.
     pub fn take(&mut self, time: Duration) {
         let end = Instant::now() + time;

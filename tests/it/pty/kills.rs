@@ -24,8 +24,8 @@ fn killed_at_any_moment_it_loses_nothing_and_repeats_nothing() {
     println!("{kills} kills, COCKPIT_TEST_SEED={seed}");
     let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
     let data = tempfile::tempdir().unwrap();
-    let speed = ["--speed", "20"];
-    let mut t = Terminal::demo(data.path(), &["--fresh", "--speed", "20"]);
+    let speed = ["--speed", "10"];
+    let mut t = Terminal::demo(data.path(), &["--fresh", "--speed", "10"]);
     confirm_rollback(&mut t);
     // Acknowledged: the world has begun to change, so the intent is on the disk.
     t.see("ROLLBACK ");

@@ -6,14 +6,23 @@ use super::world::{acts, count, journal};
 /// Shift-tab: from Cancel to the last line to fill in.
 const BACK_TAB: &str = "\x1b[Z";
 
-/// Opens the rollback's dialog, once everything that it needs was read.
+/// Opens the rollback's dialog, once what it needs was read: before that it is refused with why.
 pub fn open_rollback(t: &mut Terminal) {
-    t.until("a rollback that is permitted", |t| {
-        let text = t.text();
-        text.contains("NEXT  R  roll back") && text.contains("passport 10/10")
-    });
-    t.send("R");
-    t.see("[ Cancel ]");
+    t.see("NEXT  R  roll back");
+    let mut tries = 0;
+    while !t.text().contains("[ Cancel ]") {
+        t.send("R");
+        t.until("an answer to R", |t| {
+            t.text().contains("[ Cancel ]") || t.text().contains("Refused: roll back")
+        });
+        if t.text().contains("Refused: roll back") {
+            tries += 1;
+            assert!(tries < 50, "still refused:\n{}", t.text());
+            t.send("\x1b");
+            t.gone("Refused: roll back");
+            t.quiet(std::time::Duration::from_millis(500));
+        }
+    }
 }
 
 /// `R`, the word typed, a reason given, confirmed.
