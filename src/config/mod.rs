@@ -1,6 +1,6 @@
 //! cockpit.toml: raw structs, one check that reports every error at once, then `domain::Policy`; trust.
 //!
-//! The raw structs of [`raw`] are the format: their JSON schema is what [`schema`] prints, what [`shape`] holds every key of a file
+//! The raw structs of [`raw`] are the format: their JSON schema is what [`schema`] prints, what `shape` holds every key of a file
 //! against (so that each wrong key is reported, with its place), and what the checks under `check` turn into the policy.
 
 mod check;

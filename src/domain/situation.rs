@@ -891,7 +891,7 @@ pub struct Situation {
     pub evidence: BTreeMap<String, Evidence>,
     /// Things that are wrong with the set-up, a sentence each (config on reload, journal, trust).
     pub troubles: Vec<String>,
-    /// What the program owes; [`super::duties`] hands it out.
+    /// What the program owes now: the engine does it.
     #[serde(skip)]
     pub owed: Vec<Duty>,
 }
