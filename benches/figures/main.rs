@@ -24,7 +24,7 @@ use vendors::Vendors;
 const STARTS: usize = 15;
 const KEYS: usize = 200;
 const QUEUED: usize = 500;
-const IDLE: Duration = Duration::from_secs(20);
+const IDLE: Duration = Duration::from_secs(60);
 const LONG: Duration = Duration::from_secs(30);
 
 /// One line of the table.
@@ -214,7 +214,7 @@ fn pressed(s: &mut Session) -> (Vec<f64>, f64) {
             .map(|c| c.0);
         times.push(painted.map_or(1_000.0, |p| ms(p - at)));
     }
-    let cpu = ms(s.cpu() - before) / KEYS as f64;
+    let cpu = ms(s.cpu().saturating_sub(before)) / KEYS as f64;
     (times, cpu)
 }
 
@@ -237,7 +237,7 @@ fn queued(s: &mut Session, from: u16) -> f64 {
 
 fn keys(vendors: &Vendors, ours: &Program, floor: &Program, each: &Program) -> Vec<Line> {
     vendors.hang();
-    let mut s = ready(ours, "2g");
+    let mut s = ready(ours, "3g");
     let (mut t, cpu) = pressed(&mut s);
     let many = queued(&mut s, 3);
     drop(s);
@@ -284,7 +284,7 @@ fn idle(s: &mut Session) -> Vec<Line> {
         }
         shown = now;
     }
-    let used = (s.cpu() - before).as_secs_f64() / IDLE.as_secs_f64() * 100.0;
+    let used = (s.cpu().saturating_sub(before)).as_secs_f64() / IDLE.as_secs_f64() * 100.0;
     vec![
         most("idle, of one core", "%", used, 0.5),
         most(

@@ -155,14 +155,29 @@ impl Session {
         })
     }
 
-    /// Processor time of all its threads.
+    /// Processor time of the process, threads that ended included: to the nanosecond over those that live, else in the kernel's
+    /// ticks of 10 ms.
     pub fn cpu(&self) -> Duration {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.id())).unwrap();
         let of = |task: std::fs::DirEntry| -> Option<u64> {
             let text = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
             text.split_whitespace().next()?.parse().ok()
         };
-        Duration::from_nanos(tasks.flatten().filter_map(of).sum())
+        let living = Duration::from_nanos(tasks.flatten().filter_map(of).sum());
+        let text = std::fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap();
+        let fields: Vec<&str> = text
+            .rsplit(')')
+            .next()
+            .unwrap()
+            .split_whitespace()
+            .collect();
+        let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+        let all = Duration::from_millis(ticks * 10);
+        if all > living + Duration::from_millis(30) {
+            all
+        } else {
+            living
+        }
     }
 
     /// Proportional set size in MB (10^6 bytes).

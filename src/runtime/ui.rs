@@ -21,7 +21,7 @@ use crate::domain::time::Clock;
 use crate::tui;
 use crate::tui::theme::Theme;
 
-/// At most about 30 frames a second.
+/// At most about 30 frames a second of what comes in by itself.
 const FRAME: Duration = Duration::from_millis(33);
 /// Events taken in before a frame is due all the same.
 const BATCH: usize = 1000;
@@ -84,6 +84,7 @@ pub fn run_ui(
             clock,
             engine: None,
             resized: false,
+            touched: false,
         };
         if screen.draw(&mut ui).is_err() {
             return Ok(Ending::TerminalGone);
@@ -221,6 +222,8 @@ struct Ui {
     engine: Option<EngineHandle>,
     /// The terminal said that its size changed since the last frame.
     resized: bool,
+    /// A person did something since the last frame: that is shown at once, however young the frame is.
+    touched: bool,
 }
 
 /// What woke the loop.
@@ -271,7 +274,7 @@ impl Ui {
             }
             dirty = true;
             let due = screen.drawn.is_none_or(|at| at.elapsed() >= FRAME);
-            if due {
+            if due || std::mem::take(&mut self.touched) {
                 if screen.draw(self).is_err() {
                     return Ending::TerminalGone;
                 }
@@ -301,6 +304,7 @@ impl Ui {
     }
 
     fn event(&mut self, event: crossterm::event::Event) -> Vec<Effect> {
+        self.touched = true;
         self.resized |= matches!(event, crossterm::event::Event::Resize(..));
         message(event).map(|msg| self.take(msg)).unwrap_or_default()
     }
