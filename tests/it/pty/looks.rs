@@ -144,7 +144,9 @@ fn a_paste_outside_a_field_is_dropped_with_a_note() {
     // Into a field it goes as text.
     t.send(":\x1b[200~roll\x1b[201~");
     t.see("roll back");
+    // An escape and a letter in one breath would be another key.
     t.send("\x1b");
+    t.gone("Commands");
     t.send("q");
     assert_eq!(t.end(), 0);
 }
