@@ -9,20 +9,25 @@ const BACK_TAB: &str = "\x1b[Z";
 /// Opens the rollback's dialog, once what it needs was read: before that it is refused with why.
 pub fn open_rollback(t: &mut Terminal) {
     t.see("NEXT  R  roll back");
-    let mut tries = 0;
-    while !t.text().contains("[ Cancel ]") {
+    for _ in 0..100 {
         t.send("R");
         t.until("an answer to R", |t| {
-            t.text().contains("[ Cancel ]") || t.text().contains("Refused: roll back")
+            ["[ Cancel ]", "Refused: roll back", "permitted now"]
+                .iter()
+                .any(|words| t.text().contains(words))
         });
-        if t.text().contains("Refused: roll back") {
-            tries += 1;
-            assert!(tries < 50, "still refused:\n{}", t.text());
-            t.send("\x1b");
-            t.gone("Refused: roll back");
-            t.quiet(std::time::Duration::from_millis(500));
+        if t.text().contains("[ Cancel ]") {
+            return;
         }
+        t.send("\x1b");
+        t.until("the panes", |t| {
+            !["Refused: roll back", "permitted now"]
+                .iter()
+                .any(|words| t.text().contains(words))
+        });
+        t.quiet(std::time::Duration::from_millis(500));
     }
+    panic!("refused again and again:\n{}", t.text());
 }
 
 /// `R`, the word typed, a reason given, confirmed.
