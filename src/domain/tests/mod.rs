@@ -7,6 +7,7 @@
 )]
 
 mod advice;
+mod conflicts;
 mod deploying;
 mod fold;
 mod gates;
@@ -15,4 +16,5 @@ mod people;
 mod permits;
 mod planning;
 mod rollback;
+mod starts;
 mod watching;
