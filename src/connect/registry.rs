@@ -38,6 +38,10 @@ pub const SHIPPED: &[(&str, &str)] = &[
         "jenkins",
         include_str!("../../assets/connectors/jenkins.toml"),
     ),
+    (
+        "kubernetes",
+        include_str!("../../assets/connectors/kubernetes.toml"),
+    ),
     ("oci", include_str!("../../assets/connectors/oci.toml")),
     (
         "pagerduty",
