@@ -35,6 +35,10 @@ pub const SHIPPED: &[(&str, &str)] = &[
         include_str!("../../assets/connectors/github.toml"),
     ),
     (
+        "gitlab",
+        include_str!("../../assets/connectors/gitlab.toml"),
+    ),
+    (
         "jenkins",
         include_str!("../../assets/connectors/jenkins.toml"),
     ),

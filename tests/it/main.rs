@@ -17,6 +17,7 @@ mod contracts;
 #[path = "../../src/connect/fake.rs"]
 mod fake;
 mod flight;
+mod kubernetes;
 mod pages;
 mod pty;
 mod real;

@@ -29,6 +29,14 @@ enum Stop {
     Unknown(String),
 }
 
+/// What came of one try.
+enum Sent {
+    /// The object as it is now.
+    Done(Value),
+    /// It is not as it was read: nothing was changed.
+    Moved(Fault),
+}
+
 impl From<Fault> for Stop {
     fn from(fault: Fault) -> Self {
         Self::Refused(format!("nothing was sent: {fault}"))
@@ -61,19 +69,29 @@ impl Kubernetes {
         let begun = essence(&live);
         let mut marked = false;
         for _ in 0..TRIES {
-            let made = plan(act, &object, &live, &sets, self.now())
-                .map_err(|why| Stop::Refused(format!("{}: {why}; nothing was sent", object.id())))?;
-            match self.send(&session, &object, &made, &mut live, &mut marked).await? {
-                Some(done) => return Ok(self.finish(&session, &object, &made, done).await),
-                None => {
-                    live = api::get(&session.transport, &object).await.map_err(moved)?;
-                    if essence(&live) != begun {
-                        return Err(Stop::Refused(format!(
-                            "{} moved while it was asked: look at it again; nothing was changed",
-                            object.id()
-                        )));
-                    }
-                }
+            let made = plan(act, &object, &live, &sets, self.now()).map_err(|why| {
+                Stop::Refused(format!("{}: {why}; nothing was sent", object.id()))
+            })?;
+            let fault = match self
+                .send(&session, &object, &made, &mut live, &mut marked)
+                .await?
+            {
+                Sent::Done(done) => return Ok(self.finish(&session, &object, &made, done).await),
+                Sent::Moved(fault) => fault,
+            };
+            let before = std::mem::replace(
+                &mut live,
+                api::get(&session.transport, &object).await.map_err(moved)?,
+            );
+            if essence(&live) != begun {
+                return Err(Stop::Refused(format!(
+                    "{} moved while it was asked: look at it again; nothing was changed",
+                    object.id()
+                )));
+            }
+            if version_of(&live) == version_of(&before) {
+                // Nobody wrote to it: the server means the change itself.
+                return Err(Stop::Refused(fault.to_string()));
             }
         }
         Err(Stop::Refused(format!(
@@ -82,7 +100,7 @@ impl Kubernetes {
         )))
     }
 
-    /// Sends the mark where the act needs one ahead, then the act. `None`: the object is not as it was read.
+    /// Sends the mark where the act needs one ahead, then the act.
     async fn send(
         &self,
         session: &Session,
@@ -90,14 +108,14 @@ impl Kubernetes {
         made: &Plan,
         live: &mut Value,
         marked: &mut bool,
-    ) -> Result<Option<Value>, Stop> {
+    ) -> Result<Sent, Stop> {
         if let (Some(mark), false) = (&made.mark, *marked) {
             match api::patch(&session.transport, object, mark).await {
                 Patched::Done(now) => {
                     *live = now;
                     *marked = true;
                 }
-                Patched::Moved(_) => return Ok(None),
+                Patched::Moved(fault) => return Ok(Sent::Moved(fault)),
                 // The mark alone does nothing: the act was not sent, so it did not happen.
                 Patched::Refused(fault) | Patched::Unclear(fault) => {
                     return Err(Stop::Refused(format!(
@@ -111,8 +129,8 @@ impl Kubernetes {
             act = at_version(act, live);
         }
         match api::patch(&session.transport, object, &act).await {
-            Patched::Done(now) => Ok(Some(now)),
-            Patched::Moved(_) => Ok(None),
+            Patched::Done(now) => Ok(Sent::Done(now)),
+            Patched::Moved(fault) => Ok(Sent::Moved(fault)),
             Patched::Refused(fault) if act.status && fault.kind == FaultKind::NotFound => {
                 Err(Stop::Refused(format!(
                     "{fault}; Argo Rollouts before 0.10 has no status to write to"
@@ -146,7 +164,9 @@ impl Kubernetes {
                     "it goes back step by step: promote it fully ({why})"
                 )),
             };
-            receipt.fields.insert("steps".into(), clean(&said, 300).into());
+            receipt
+                .fields
+                .insert("steps".into(), clean(&said, 300).into());
         }
         receipt
     }
@@ -209,10 +229,12 @@ impl Kubernetes {
         let live = api::get(&session.transport, &object).await?;
         let all = marks(&live);
         let mine: Option<&Mark> = all.iter().find(|m| m.id == act.id);
-        Ok(mine.filter(|m| took_effect(act, m, &live)).map(|_| Receipt {
-            id: Some(object.id()),
-            ..Receipt::default()
-        }))
+        Ok(mine
+            .filter(|m| took_effect(act, m, &live))
+            .map(|_| Receipt {
+                id: Some(object.id()),
+                ..Receipt::default()
+            }))
     }
 
     /// What an act would send.
@@ -234,7 +256,9 @@ impl Kubernetes {
                 return Ok(object);
             }
         }
-        let name = arg("app").or_else(|| arg("service")).or(act.service.as_deref());
+        let name = arg("app")
+            .or_else(|| arg("service"))
+            .or(act.service.as_deref());
         let (Some(name), Some(namespace)) = (name, self.namespace(session)) else {
             return Err(self.fault(
                 FaultKind::Config,
@@ -285,10 +309,7 @@ fn needs_sets(verb: Verb) -> bool {
 
 /// The patch, holding for the object as it is read now.
 fn at_version(mut patch: Patch, live: &Value) -> Patch {
-    let version = live
-        .pointer("/metadata/resourceVersion")
-        .cloned()
-        .unwrap_or_default();
+    let version = version_of(live).cloned().unwrap_or_default();
     if let Some(meta) = patch
         .body
         .get_mut("metadata")
@@ -297,4 +318,8 @@ fn at_version(mut patch: Patch, live: &Value) -> Patch {
         meta.insert("resourceVersion".into(), version);
     }
     patch
+}
+
+fn version_of(live: &Value) -> Option<&Value> {
+    live.pointer("/metadata/resourceVersion")
 }

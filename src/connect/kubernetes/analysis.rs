@@ -71,7 +71,9 @@ fn doubt(spec: &Value, result: Option<&Value>) -> Option<String> {
     if result.is_some_and(|r| r.get("dryRun") == Some(&Value::Bool(true))) {
         found.push("it runs dry: it decides nothing".to_owned());
     }
-    if phase == "Successful" && result.and_then(|r| text(r, "/message")) == Some("metric terminated") {
+    if phase == "Successful"
+        && result.and_then(|r| text(r, "/message")) == Some("metric terminated")
+    {
         found.push("it was ended from outside while it measured".to_owned());
     }
     let count = whole(spec.get("count"));
@@ -120,8 +122,10 @@ mod tests {
         spec["name"] = "error-rate".into();
         let mut result = result;
         result["name"] = "error-rate".into();
-        record(&json!({"metadata": {"name": "r"}, "spec": {"metrics": [spec]},
-            "status": {"phase": "Successful", "metricResults": [result]}}))
+        record(
+            &json!({"metadata": {"name": "r"}, "spec": {"metrics": [spec]},
+            "status": {"phase": "Successful", "metricResults": [result]}}),
+        )
     }
 
     #[rstest]
@@ -142,13 +146,17 @@ mod tests {
         let said = doubts(&[record]);
         assert_eq!(
             said.first().map(String::as_str),
-            doubt.map(|d| format!("analysis error-rate: {d}")).as_deref()
+            doubt
+                .map(|d| format!("analysis error-rate: {d}"))
+                .as_deref()
         );
     }
 
     #[test]
     fn a_run_without_a_status_is_unknown() {
-        let record = record(&json!({"metadata": {"name": "r"}, "spec": {"metrics": [{"name": "m", "failureCondition": "x"}]}}));
+        let record = record(
+            &json!({"metadata": {"name": "r"}, "spec": {"metrics": [{"name": "m", "failureCondition": "x"}]}}),
+        );
         assert_eq!(
             (&record["state"], &record["metrics"][0]["state"]),
             (&json!("unknown"), &json!("not begun"))

@@ -73,8 +73,8 @@ pub async fn read(files: &[PathBuf], context: Option<&str>) -> Result<Access, St
         })
         .ok_or("the kubeconfig has no current-context: set context in this connection")?;
     let (_, context) = named(&parts, "contexts", "context", &wanted)?;
-    let cluster = text(context, "cluster")
-        .ok_or_else(|| format!("the context {wanted} names no cluster"))?;
+    let cluster =
+        text(context, "cluster").ok_or_else(|| format!("the context {wanted} names no cluster"))?;
     let (cluster_dir, cluster) = named(&parts, "clusters", "cluster", cluster)?;
     let user = match text(context, "user") {
         Some(user) => Some(named(&parts, "users", "user", user)?),
@@ -201,7 +201,9 @@ fn auth_of(dir: &Path, user: &Value, cluster: &Value) -> Result<Auth, String> {
         return Ok(Auth::Basic(name.to_owned(), SecretString::from(password)));
     }
     if user.get("auth-provider").is_some_and(|a| !a.is_null()) {
-        return Err("its user has an auth-provider, which kubectl no longer knows either: use exec".into());
+        return Err(
+            "its user has an auth-provider, which kubectl no longer knows either: use exec".into(),
+        );
     }
     Ok(Auth::Anonymous)
 }

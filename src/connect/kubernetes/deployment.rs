@@ -76,7 +76,13 @@ pub fn record(deployment: &Value, sets: &[Value], environment: Option<&str>) -> 
     let namespace = text(deployment, "/metadata/namespace").unwrap_or_default();
     let own = owned(deployment, sets);
     let app = app(deployment);
-    let of_set = |rs: &Value| version(rs.pointer("/spec/template").unwrap_or(&Value::Null), name, app);
+    let of_set = |rs: &Value| {
+        version(
+            rs.pointer("/spec/template").unwrap_or(&Value::Null),
+            name,
+            app,
+        )
+    };
     let now = revision(deployment);
     let earlier: Vec<&&Value> = own.iter().filter(|rs| revision(rs) != now).collect();
     let current = own.iter().find(|rs| revision(rs) == now && now.is_some());

@@ -63,7 +63,12 @@ impl Plugin {
         let version = match text("apiVersion") {
             "" => VERSIONS.last().copied().unwrap_or_default(),
             known if VERSIONS.contains(&known) => known,
-            other => return Err(format!("its exec speaks {}, which is not known", clean(other, 80))),
+            other => {
+                return Err(format!(
+                    "its exec speaks {}, which is not known",
+                    clean(other, 80)
+                ));
+            }
         };
         if text("interactiveMode") == "Always" {
             return Err(format!(
@@ -71,10 +76,19 @@ impl Plugin {
                 clean(command, 80)
             ));
         }
-        let list = |key: &str| exec.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+        let list = |key: &str| {
+            exec.get(key)
+                .and_then(Value::as_array)
+                .cloned()
+                .unwrap_or_default()
+        };
         let args = list("args")
             .iter()
-            .map(|a| a.as_str().map(str::to_owned).unwrap_or_else(|| a.to_string()))
+            .map(|a| {
+                a.as_str()
+                    .map(str::to_owned)
+                    .unwrap_or_else(|| a.to_string())
+            })
             .collect();
         let env = list("env")
             .iter()

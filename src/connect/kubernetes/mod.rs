@@ -93,8 +93,12 @@ impl Kubernetes {
         context: &DriverContext,
     ) -> Result<Self, Vec<Diag>> {
         let refuse = |key: &str, what: &str| vec![context.diag(connection, key, what)];
-        let kinds = kinds_of(&words(context, "kinds"))
-            .map_err(|other| refuse("kinds", &format!("{other} is neither rollouts nor deployments")))?;
+        let kinds = kinds_of(&words(context, "kinds")).map_err(|other| {
+            refuse(
+                "kinds",
+                &format!("{other} is neither rollouts nor deployments"),
+            )
+        })?;
         let place = if connection.settings.contains_key("url") {
             for key in ["kubeconfig", "context", "exec"] {
                 if context.text(key).is_some() {
@@ -272,8 +276,12 @@ impl Kubernetes {
                     .map(move |name| (id.clone(), run(name)))
             })
             .collect();
-        let missed = (wanted.len() > MOST_RUNS)
-            .then(|| format!("only the first {MOST_RUNS} of {} analysis runs", wanted.len()));
+        let missed = (wanted.len() > MOST_RUNS).then(|| {
+            format!(
+                "only the first {MOST_RUNS} of {} analysis runs",
+                wanted.len()
+            )
+        });
         let transport = &session.transport;
         let got: Vec<(String, Value)> = stream::iter(wanted.into_iter().take(MOST_RUNS))
             .map(|(id, object)| async move {

@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 use super::api::{Form, Kind, Object, Patch};
 use super::rollout::{aborted, current_hash, phase_of, stable_hash, step_index, steps};
 use super::shape::{
-    MARKS, Mark, app, flag, hash, image_parts, list, main_container, owned, revision, text, version,
-    with_mark,
+    MARKS, Mark, app, flag, hash, image_parts, list, main_container, owned, revision, text,
+    version, with_mark,
 };
 use crate::domain::act::{Act, Verb};
 use crate::domain::time::Instant;
@@ -29,9 +29,7 @@ pub struct Plan {
 #[must_use]
 pub fn shown(act: &Act) -> Option<(bool, Value)> {
     let mark = json!({ MARKS: [{ "id": act.id }] });
-    let spec = |spec: Value| {
-        json!({ "metadata": { "annotations": mark, "resourceVersion": "as read" }, "spec": spec })
-    };
+    let spec = |spec: Value| json!({ "metadata": { "annotations": mark, "resourceVersion": "as read" }, "spec": spec });
     let status =
         |status: Value| json!({ "metadata": { "resourceVersion": "as read" }, "status": status });
     Some(match act.verb {
@@ -41,7 +39,9 @@ pub fn shown(act: &Act) -> Option<(bool, Value)> {
         ),
         Verb::Rollback => (
             false,
-            spec(json!({ "template": { "of revision": act.args.get("history_id"), "version": act.args.get("version") } })),
+            spec(
+                json!({ "template": { "of revision": act.args.get("history_id"), "version": act.args.get("version") } }),
+            ),
         ),
         Verb::Promote if wants(act, "full") => (true, status(json!({ "promoteFull": true }))),
         Verb::Promote | Verb::Resume => (true, status(json!({ "pauseConditions": null }))),
@@ -166,9 +166,8 @@ impl On<'_> {
 
     /// Operations on the object as it was read, and the mark with them.
     fn operations(&self, mut list: Vec<Value>) -> Plan {
-        let mut all = vec![
-            json!({ "op": "test", "path": "/metadata/resourceVersion", "value": self.read }),
-        ];
+        let mut all =
+            vec![json!({ "op": "test", "path": "/metadata/resourceVersion", "value": self.read })];
         all.append(&mut list);
         let has = self
             .live
@@ -268,8 +267,9 @@ impl On<'_> {
             return Err("it asks for that revision already".into());
         }
         let to = hash(set).unwrap_or_default().to_owned();
-        let mut plan =
-            self.operations(vec![json!({ "op": "replace", "path": "/spec/template", "value": wanted })]);
+        let mut plan = self.operations(vec![
+            json!({ "op": "replace", "path": "/spec/template", "value": wanted }),
+        ]);
         let steps_wait = self.object.kind == Kind::Rollout && to != stable_hash(self.live);
         plan.then_full = Some(to).filter(|to| steps_wait && !to.is_empty());
         Ok(plan)
@@ -289,7 +289,8 @@ impl On<'_> {
                 .find(|rs| revision(rs).is_some_and(|r| r.to_string() == id)),
             None => {
                 let wanted = wanted.ok_or("neither a revision nor a version is given")?;
-                own.iter().find(|rs| version_of(rs).as_deref() == Some(wanted))
+                own.iter()
+                    .find(|rs| version_of(rs).as_deref() == Some(wanted))
             }
         };
         let set = *found.ok_or("that revision is not kept any more (revisionHistoryLimit)")?;
@@ -331,7 +332,10 @@ impl On<'_> {
             return self.unpause();
         }
         let waits = list(live, "/status/pauseConditions");
-        if let Some(since) = waits.first().map(|w| text(w, "/startTime").unwrap_or("pause")) {
+        if let Some(since) = waits
+            .first()
+            .map(|w| text(w, "/startTime").unwrap_or("pause"))
+        {
             return Ok(self.status(json!({ "pauseConditions": null }), since));
         }
         if !wants(self.act, "skip") {
@@ -380,7 +384,8 @@ fn plain_version(text: &str) -> bool {
     let word = |t: &str| {
         !t.is_empty()
             && t.len() <= 128
-            && t.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+            && t.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
     };
     match text.strip_prefix("sha256:") {
         Some(digest) => digest.len() == 64 && word(digest),
@@ -440,9 +445,7 @@ pub fn took_effect(act: &Act, mark: &Mark, live: &Value) -> bool {
         (_, "") => true,
         (Verb::Abort, _) => aborted(live) || text(live, "/status/abortedAt").is_some(),
         (Verb::Retry, _) => !flag(live, "/status/abort"),
-        (_, "full") => {
-            flag(live, "/status/promoteFull") || current_hash(live) == stable_hash(live)
-        }
+        (_, "full") => flag(live, "/status/promoteFull") || current_hash(live) == stable_hash(live),
         (_, at) if at.starts_with("step ") => format!("step {}", step_index(live)) != at,
         (_, since) => !waits
             .iter()
@@ -467,4 +470,40 @@ pub fn essence(live: &Value) -> Value {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("reg:5000/shop/web:1", "2", "reg:5000/shop/web:2")]
+    #[case("reg:5000/shop/web", "2", "reg:5000/shop/web:2")]
+    #[case("shop/web:1@sha256:aa", "2", "shop/web:2")]
+    fn an_image_keeps_its_name(#[case] image: &str, #[case] version: &str, #[case] new: &str) {
+        assert_eq!(with_version(image, version), new);
+    }
+
+    #[rstest]
+    #[case("2.14.0", true)]
+    #[case("v1_2-rc.1", true)]
+    #[case("evil/image:1", false)]
+    #[case("a@b", false)]
+    #[case("-x", false)]
+    #[case("", false)]
+    #[case("sha256:ab", false)]
+    fn a_version_is_a_tag_or_a_digest(#[case] version: &str, #[case] plain: bool) {
+        assert_eq!(plain_version(version), plain);
+    }
+
+    #[test]
+    fn what_controllers_add_makes_no_other_template() {
+        let ours = json!({ "metadata": { "labels": { "app": "x" } }, "spec": { "containers": [{ "image": "a:1" }] } });
+        let theirs = json!({ "metadata": { "creationTimestamp": null, "labels": { "app": "x", "pod-template-hash": "h" } },
+            "spec": { "securityContext": {}, "containers": [{ "image": "a:1", "resources": {} }] } });
+        assert!(same(&ours, &theirs));
+        assert!(!same(
+            &ours,
+            &json!({ "metadata": { "labels": { "app": "x" } }, "spec": { "containers": [{ "image": "a:2" }] } })
+        ));
+    }
+}

@@ -103,7 +103,10 @@ fn without_phase(ro: &Value) -> Phase {
             || matches!(reason, Some("RolloutAborted" | "ProgressDeadlineExceeded"));
         if bad {
             let said = text(condition, "/message").unwrap_or_default();
-            return phase("Degraded", format!("{}: {said}", reason.unwrap_or_default()));
+            return phase(
+                "Degraded",
+                format!("{}: {said}", reason.unwrap_or_default()),
+            );
         }
     }
     if flag(ro, "/spec/paused") {
@@ -120,7 +123,10 @@ fn without_phase(ro: &Value) -> Phase {
         count("availableReplicas"),
     );
     if updated < wanted {
-        return phase("Progressing", format!("{updated} of {wanted} instances are new"));
+        return phase(
+            "Progressing",
+            format!("{updated} of {wanted} instances are new"),
+        );
     }
     if available < updated {
         return phase("Progressing", "new instances are still coming up");
@@ -203,7 +209,11 @@ fn stages(ro: &Value, phase: &Phase) -> Option<(usize, usize)> {
 fn weight(ro: &Value, phase: &Phase) -> Option<f64> {
     if ro.pointer("/spec/strategy/blueGreen").is_some() {
         let active = text(ro, "/status/blueGreen/activeSelector")?;
-        return Some(if active == current_hash(ro) { 100.0 } else { 0.0 });
+        return Some(if active == current_hash(ro) {
+            100.0
+        } else {
+            0.0
+        });
     }
     ro.pointer("/spec/strategy/canary")?;
     if aborted(ro) {
@@ -233,9 +243,12 @@ fn fast_until<'a>(ro: &Value, sets: &[&'a Value]) -> Option<&'a str> {
         .filter(|rs| hash(rs) != Some(current_hash(ro)))
         .filter(|rs| number(rs, "/spec/replicas").is_none_or(|n| n > 0))
         .find_map(|rs| {
-            ["argo-rollouts.argoproj.io/scale-down-deadline", "scale-down-deadline"]
-                .iter()
-                .find_map(|name| annotation(rs, name))
+            [
+                "argo-rollouts.argoproj.io/scale-down-deadline",
+                "scale-down-deadline",
+            ]
+            .iter()
+            .find_map(|name| annotation(rs, name))
         })
 }
 
@@ -248,7 +261,13 @@ pub fn record(ro: &Value, sets: &[Value], runs: &[Value], environment: Option<&s
     let namespace = text(ro, "/metadata/namespace").unwrap_or_default();
     let own = owned(ro, sets);
     let app = app(ro);
-    let of_set = |rs: &Value| version(rs.pointer("/spec/template").unwrap_or(&Value::Null), name, app);
+    let of_set = |rs: &Value| {
+        version(
+            rs.pointer("/spec/template").unwrap_or(&Value::Null),
+            name,
+            app,
+        )
+    };
     let current = own.iter().find(|rs| hash(rs) == Some(current_hash(ro)));
     let stable = own.iter().find(|rs| hash(rs) == Some(stable_hash(ro)));
     let new = ro

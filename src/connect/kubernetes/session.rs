@@ -11,9 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::config::{self, Auth};
 use super::exec::{self, Plugin};
-use crate::connect::transport::{
-    Clients, Credential, Credentials, Options, Redactor, Transport,
-};
+use crate::connect::transport::{Clients, Credential, Credentials, Options, Redactor, Transport};
 use crate::domain::observe::{Fault, FaultKind};
 use crate::domain::text::clean;
 use crate::domain::time::{Clock, Instant};
@@ -221,7 +219,9 @@ impl Keys {
             Auth::Token(token) => Ok(Some(bearer(token))),
             Auth::Basic(user, password) => Ok(Some(exec::basic(user, password.expose_secret()))),
             Auth::TokenFile(path) => {
-                let text = config::text_of(path).await.map_err(|why| self.fault(&why))?;
+                let text = config::text_of(path)
+                    .await
+                    .map_err(|why| self.fault(&why))?;
                 let token = SecretString::from(text.trim());
                 self.redactor.learn(token.expose_secret());
                 Ok(Some(bearer(&token)))
@@ -243,9 +243,8 @@ impl Credentials for Keys {
             let Some(text) = self.header().await? else {
                 return Ok(Vec::new());
             };
-            let value = HeaderValue::from_str(&text).map_err(|_| {
-                self.fault("the token holds a line break or a control character")
-            })?;
+            let value = HeaderValue::from_str(&text)
+                .map_err(|_| self.fault("the token holds a line break or a control character"))?;
             Ok(vec![Credential::Header(AUTHORIZATION, value)])
         })
     }

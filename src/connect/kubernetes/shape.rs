@@ -61,11 +61,14 @@ pub fn label<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
 /// The number that Argo Rollouts or Kubernetes gave a revision.
 #[must_use]
 pub fn revision(object: &Value) -> Option<i64> {
-    ["rollout.argoproj.io/revision", "deployment.kubernetes.io/revision"]
-        .into_iter()
-        .find_map(|name| annotation(object, name))?
-        .parse()
-        .ok()
+    [
+        "rollout.argoproj.io/revision",
+        "deployment.kubernetes.io/revision",
+    ]
+    .into_iter()
+    .find_map(|name| annotation(object, name))?
+    .parse()
+    .ok()
 }
 
 /// The hash of a ReplicaSet's template.

@@ -248,7 +248,9 @@ fn said(line: &[u8]) -> Said {
     match (value.get("type").and_then(Value::as_str), version) {
         (Some("ADDED" | "MODIFIED" | "DELETED"), version) => Said::Changed(version),
         (Some("BOOKMARK"), Some(version)) => Said::Bookmark(version),
-        (Some("ERROR"), _) if value.pointer("/object/code") == Some(&Value::from(410)) => Said::Gone,
+        (Some("ERROR"), _) if value.pointer("/object/code") == Some(&Value::from(410)) => {
+            Said::Gone
+        }
         (Some("ERROR"), _) => Said::Bad(format!(
             "the watch says: {}",
             crate::domain::text::clean(&text("/object/message").unwrap_or_default(), 160)
@@ -266,7 +268,10 @@ mod tests {
     #[rstest]
     #[case("{\"type\":\"MODIFIED\",\"object\":{\"metadata\":{\"resourceVersion\":\"7\"}}}\n", Said::Changed(Some("7".into())))]
     #[case("{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"9\"}}}", Said::Bookmark("9".into()))]
-    #[case("{\"type\":\"ERROR\",\"object\":{\"code\":410,\"reason\":\"Expired\"}}", Said::Gone)]
+    #[case(
+        "{\"type\":\"ERROR\",\"object\":{\"code\":410,\"reason\":\"Expired\"}}",
+        Said::Gone
+    )]
     #[case("{\"type\":\"ERROR\",\"object\":{\"code\":500,\"message\":\"a\\u001b[2Jb\"}}", Said::Bad("the watch says: ab".into()))]
     #[case("{\"type\":\"NEW\"}", Said::Bad("an event of a kind that is not known".into()))]
     #[case("{\"ty", Said::Bad("an event is no JSON".into()))]

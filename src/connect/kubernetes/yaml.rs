@@ -15,8 +15,8 @@ pub fn read(text: &str) -> Result<Value, String> {
     let mut open: Vec<Open> = Vec::new();
     let mut done = Value::Null;
     for event in Parser::new_from_str(text) {
-        let (event, span) = event
-            .map_err(|e| format!("line {}: it is not YAML", e.marker().line()))?;
+        let (event, span) =
+            event.map_err(|e| format!("line {}: it is not YAML", e.marker().line()))?;
         let line = span.start.line();
         let refuse = |what: &str| Err(format!("line {line}: {what}"));
         let value = match event {

@@ -112,7 +112,8 @@ fn build(local: bool, idle: usize, own: &Own) -> Result<Client, String> {
     }
     if let Some(proxy) = &own.proxy {
         // Its address may hold a password: it is not repeated.
-        let proxy = Proxy::all(proxy).map_err(|_| "the proxy's address cannot be read".to_owned())?;
+        let proxy =
+            Proxy::all(proxy).map_err(|_| "the proxy's address cannot be read".to_owned())?;
         builder = builder.proxy(proxy);
     }
     builder.build().map_err(|e| {
