@@ -154,9 +154,10 @@ impl Watch {
                 }
                 Said::Bookmark(version) => self.version = Some(version),
                 Said::Gone => {
+                    // Watched again before it is read again: what changes in between is not missed.
                     self.version = None;
                     self.open = None;
-                    return Ok(true);
+                    return self.connect().await;
                 }
                 Said::Bad(why) => return Err(self.fault(&why)),
             }

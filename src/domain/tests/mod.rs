@@ -15,4 +15,5 @@ mod people;
 mod permits;
 mod planning;
 mod rollback;
+mod vendors;
 mod watching;

@@ -260,13 +260,6 @@ impl Inner {
             now["status"]["pauseConditions"] = Value::Null;
             now["status"]["controllerPause"] = Value::Null;
         }
-        if now["status"]["promoteFull"] == true {
-            now["status"]["pauseConditions"] = Value::Null;
-            now["status"]["controllerPause"] = Value::Null;
-            now["status"]["promoteFull"] = Value::Null;
-            now["status"]["stableRS"] = now["status"]["currentPodHash"].clone();
-            now["status"]["phase"] = "Healthy".into();
-        }
         let cleared = !old["status"]["pauseConditions"].is_null()
             && now["status"]["pauseConditions"].is_null();
         if cleared && old["spec"]["template"] == now["spec"]["template"] {
@@ -274,6 +267,13 @@ impl Inner {
             now["status"]["currentStepIndex"] = (index + 1).into();
             now["status"]["controllerPause"] = Value::Null;
             now["status"]["phase"] = "Progressing".into();
+        }
+        if now["status"]["promoteFull"] == true {
+            now["status"]["pauseConditions"] = Value::Null;
+            now["status"]["controllerPause"] = Value::Null;
+            now["status"]["promoteFull"] = Value::Null;
+            now["status"]["stableRS"] = now["status"]["currentPodHash"].clone();
+            now["status"]["phase"] = "Healthy".into();
         }
         if now["status"]["abort"] == true {
             now["status"]["phase"] = "Degraded".into();

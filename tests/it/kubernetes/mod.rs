@@ -59,7 +59,7 @@ impl Clock for Hand {
 pub fn spec() -> ConnectorSpec {
     let (registry, _) = Registry::load(None);
     let mut spec = registry::parse(registry.source("kubernetes").unwrap()).unwrap();
-    spec.http.timeout = "400ms".into();
+    spec.http.timeout = "3s".into();
     spec.http.max_body = "64KiB".into();
     spec
 }
