@@ -121,6 +121,11 @@ const LEFT_OUT: &[(&str, &str)] = &[
         "jenkins",
         "/job/{{ settings.job | path }}/buildWithParameters",
     ),
+    // The stage view's own API, of the plugin that every pipeline has.
+    (
+        "jenkins",
+        "/job/{{ settings.job | path }}/{{ item.number }}/wfapi/describe",
+    ),
 ];
 
 #[test]

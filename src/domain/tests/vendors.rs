@@ -26,7 +26,7 @@ fn the_fast_way_back_counts_down_and_ends() {
     w.minutes(1).unwrap();
     let open = line(&w, "fast").unwrap();
     assert_eq!(open.verdict, Verdict::Pass);
-    assert!(open.note.contains("for 9 min more"), "{}", open.note);
+    assert!(open.note.contains("for 9 m more"), "{}", open.note);
     w.minutes(10).unwrap();
     let over = line(&w, "fast").unwrap();
     assert_ne!(over.verdict, Verdict::Pass);
