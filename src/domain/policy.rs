@@ -293,6 +293,17 @@ pub struct Service {
 }
 
 impl Service {
+    /// One of [`Self::args`].
+    pub fn arg<'a>(&'a self, environment: &'a str, key: &str) -> Option<&'a str> {
+        let own = self.target.get(environment).and_then(|t| t.get(key));
+        let given = own.or_else(|| self.target.get("").and_then(|t| t.get(key)));
+        given.map(String::as_str).or(match key {
+            "service" => Some(&self.name),
+            "environment" => Some(environment),
+            _ => None,
+        })
+    }
+
     /// Arguments for a connector in that environment: the common ones, then the environment's own, then
     /// `service` and `environment` where the file gives none.
     pub fn args(&self, environment: &str) -> BTreeMap<String, String> {
