@@ -17,4 +17,5 @@ mod permits;
 mod planning;
 mod rollback;
 mod starts;
+mod vendors;
 mod watching;
