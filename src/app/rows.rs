@@ -290,7 +290,9 @@ fn checklist(s: &Situation) -> Vec<Row<'_>> {
         if items.is_empty() {
             continue;
         }
-        out.push(Row::heading(section.word(), ""));
+        let progress = s.checklist.sections.iter().find(|p| p.section == section);
+        let progress = progress.map_or(String::new(), |p| p.words());
+        out.push(Row::heading(section.word(), progress));
         out.extend(items.into_iter().map(|i| {
             let evidence = format!("item/{}", i.id);
             Row::new(i.id.clone(), Some(evidence), Item::Check(i))

@@ -451,6 +451,62 @@ impl Section {
     }
 }
 
+/// How grave a finding is.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Nothing at all passes.
+    None,
+    /// A remark.
+    Info,
+    /// Low.
+    Low,
+    /// Medium.
+    #[default]
+    Medium,
+    /// High.
+    High,
+    /// Critical.
+    Critical,
+}
+
+impl Severity {
+    /// The word shown.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Info => "info",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+    /// A scanner's word; `None` where it names no severity we know, which then counts as the gravest.
+    pub fn read(word: &str) -> Option<Self> {
+        Some(match word.trim().to_lowercase().as_str() {
+            "critical" | "very high" | "blocker" => Self::Critical,
+            "high" | "major" | "error" => Self::High,
+            "medium" | "moderate" | "warning" => Self::Medium,
+            "low" | "minor" | "note" => Self::Low,
+            "info" | "informational" | "negligible" => Self::Info,
+            _ => return None,
+        })
+    }
+}
+
 /// How a checklist item is proven.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
@@ -482,6 +538,27 @@ pub enum Check {
     WithinBaseline,
     /// The driver's process is alive.
     Observed,
+    /// The environment below serves the versions that the release deploys, beside the same neighbours.
+    Parity {
+        /// Compared with this environment; `None`: the one below in promotion order.
+        environment: Option<String>,
+    },
+    /// A scan of the version found nothing above a severity.
+    SecurityScan {
+        /// Connection that reads findings, or of driver `command`; `None`: not configured, so not run.
+        connection: Option<String>,
+        /// The gravest severity that passes.
+        up_to: Severity,
+    },
+    /// A smoke test of the version where it runs.
+    SmokeTest {
+        /// Connection of driver `command` that runs it.
+        connection: Option<String>,
+        /// Names of CI runs that prove it instead.
+        required: Vec<String>,
+        /// Where it runs; `None`: the release's environment after each step, before the deployment the one below.
+        environment: Option<String>,
+    },
     /// A command: exit 0 passes.
     Command {
         /// Connection of driver `command` that runs it.

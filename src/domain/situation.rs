@@ -342,6 +342,32 @@ pub struct ItemView {
     pub note: String,
     /// Since when it is proven.
     pub at: Option<Instant>,
+    /// The proof's two clocks in words: how old the fact is and may be, how long ago it was read and how long that counts.
+    #[serde(default)]
+    pub clocks: String,
+}
+
+/// How far one section of the checklist is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SectionProgress {
+    /// Which.
+    pub section: Section,
+    /// Passed.
+    pub done: u32,
+    /// Waived: a debt, never passed.
+    pub waived: u32,
+    /// In all.
+    pub items: u32,
+}
+
+impl SectionProgress {
+    /// `2/4`, `2/4, 1 waived`.
+    pub fn words(&self) -> String {
+        match self.waived {
+            0 => format!("{}/{}", self.done, self.items),
+            n => format!("{}/{}, {n} waived", self.done, self.items),
+        }
+    }
 }
 
 /// The checklist pane.
@@ -353,6 +379,9 @@ pub struct ChecklistView {
     pub done: u32,
     /// The item to do next.
     pub next: Option<String>,
+    /// Section by section, those that have items.
+    #[serde(default)]
+    pub sections: Vec<SectionProgress>,
 }
 
 /// A line to draw.

@@ -202,6 +202,7 @@ fn item(
         mark,
         note: note.into(),
         at,
+        clocks: String::new(),
     }
 }
 
@@ -253,6 +254,7 @@ fn checklist() -> ChecklistView {
         ],
         done: 3,
         next: Some("support".into()),
+        sections: Vec::new(),
     }
 }
 

@@ -58,12 +58,22 @@ fn settle(model: &mut Model) {
             continue;
         };
         let ids = rows::ids(model, list);
+        let next = next_of(model, list);
         let state = model.lists.entry(list).or_default();
+        if let Some(next) = next.filter(|_| !state.touched && state.filter.is_empty()) {
+            state.selected = Some(next);
+        }
         if matches!(list, ListId::Band | ListId::Journal | ListId::Messages) {
             state.follow_top(&ids);
         }
         state.settle(&ids, usize::from(area.h));
     }
+}
+
+/// The row that a list opens at: of the checklist the next thing to do.
+fn next_of(model: &Model, list: ListId) -> Option<String> {
+    let s = model.situation.as_ref()?;
+    s.checklist.next.clone().filter(|_| list == ListId::Checklist)
 }
 
 /// Tells the engine which release and service the person looks at, when that changed.
@@ -143,6 +153,7 @@ fn pointer(model: &mut Model, mouse: Mouse) -> Vec<Effect> {
                 if let Some(Some(id)) = ids.get(at) {
                     state.selected = Some(id.clone());
                     state.chosen = true;
+                    state.touched = true;
                 }
             }
         }

@@ -18,7 +18,9 @@ mod owed;
 mod passport;
 mod permits;
 mod plan;
+mod proofs;
 mod rollout;
+mod sources;
 mod triggers;
 mod watch;
 
@@ -100,6 +102,9 @@ impl<'a> View<'a> {
         self.rollouts.iter().find(|r| r.service.name == service)
     }
 }
+
+/// Who the program is in the journal.
+pub(crate) const PROGRAM: &str = "cockpit";
 
 /// Evidence gathered while judging.
 pub(crate) type Proofs = BTreeMap<String, Evidence>;

@@ -162,6 +162,8 @@ pub struct ReleaseState {
     pub contract: Option<(String, Contract, Instant)>,
     /// Item → who, when, note.
     pub ticks: BTreeMap<String, (String, Instant, String)>,
+    /// Item → who took its tick back last (the program, where it aged out), when, why.
+    pub unticked: BTreeMap<String, (String, Instant, String)>,
     /// Item → who, reason, due.
     pub waivers: BTreeMap<String, (String, String, Instant)>,
     /// Section → evidence as it was.
@@ -544,11 +546,14 @@ impl ReleaseState {
         let who = event.actor.clone();
         match &event.body {
             Body::Ticked { item, note } => {
+                self.unticked.remove(item);
                 self.ticks
                     .insert(item.clone(), (who, event.at, note.clone()));
             }
-            Body::Unticked { item, .. } => {
+            Body::Unticked { item, why } => {
                 self.ticks.remove(item);
+                self.unticked
+                    .insert(item.clone(), (who, event.at, why.clone()));
             }
             Body::Waived { item, reason, due } => {
                 self.waivers
