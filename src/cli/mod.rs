@@ -2,6 +2,7 @@
 
 mod acts;
 mod args;
+mod backtest;
 mod calendar;
 mod check;
 mod connector;
@@ -84,6 +85,7 @@ fn command(args: &Args) -> u8 {
         Command::Calendar(calendar) => calendar::calendar(args, calendar),
         Command::Gate(gate) => gate::gate(args, gate),
         Command::Judge(judge) => judge::judge(judge),
+        Command::Backtest(backtest) => backtest::backtest(args, backtest),
         Command::Watch(watch) => watch::watch(args, watch),
         Command::Brief(brief) => document::brief(args, brief),
         Command::Handoff(d) => document::document(args, Kind::Handoff, d),

@@ -11,6 +11,7 @@ pub mod judge;
 pub mod needs;
 pub mod observe;
 pub mod orders;
+pub mod points;
 pub mod policy;
 pub mod record;
 pub mod recur;

@@ -94,7 +94,7 @@ fn lookback(journal: &Journal, open: &[&Release], now: Instant) -> u64 {
 }
 
 /// The read that takes a span: `range` where there is one.
-fn span_read(connection: &Connection) -> Option<&str> {
+pub fn span_read(connection: &Connection) -> Option<&str> {
     match connection.reads.get_key_value("range") {
         Some((name, offer)) if offer.kind == RecordKind::Series => Some(name),
         _ => connection.read_of(RecordKind::Series).map(|(name, _)| name),

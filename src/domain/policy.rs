@@ -360,6 +360,24 @@ pub enum Then {
     Automatic,
 }
 
+/// A pair of windows over which the error budget must not burn faster than so many times the pace that just uses it up.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BurnPair {
+    /// So many times the sustainable pace.
+    pub times: f64,
+    /// The long window, seconds: that it matters.
+    pub long: u64,
+    /// The short window, seconds: that it goes on.
+    pub short: u64,
+}
+
+impl std::fmt::Display for BurnPair {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let span = |s: u64| super::words::seconds(s).replace(' ', "");
+        write!(f, "{} over {}/{}", self.times, span(self.long), span(self.short))
+    }
+}
+
 /// An agreed condition that calls for rollback.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Trigger {
@@ -377,6 +395,9 @@ pub struct Trigger {
     pub hold_for: u64,
     /// What happens.
     pub then: Then,
+    /// Burn rates of the SLO's budget instead of a limit: breached when both windows of any pair exceed it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub burn: Vec<BurnPair>,
 }
 
 /// A calendar and what its entries become.

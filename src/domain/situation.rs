@@ -384,13 +384,24 @@ pub struct ChecklistView {
     pub sections: Vec<SectionProgress>,
 }
 
-/// A line to draw.
+/// A line to draw. A bucket without data has no point; a value that is no number is written as `null`: no data in that bucket.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Chart {
-    /// (bucket end, value) of the new version, or of the whole service.
+    /// (bucket end, value) of the new version, or of the whole service, a minute a point. `null`: no data in that bucket.
+    #[serde(with = "super::points")]
+    #[schemars(with = "Vec<(i64, Option<f64>)>")]
     pub new: Vec<(i64, f64)>,
-    /// The same of the old version beside it.
+    /// The same of the old version beside it. `null`: no data in that bucket.
+    #[serde(with = "super::points")]
+    #[schemars(with = "Vec<(i64, Option<f64>)>")]
     pub old: Vec<(i64, f64)>,
+    /// Ten-minute points of up to 72 h, for the service in focus. `null`: no data in that bucket.
+    #[serde(default, with = "super::points")]
+    #[schemars(with = "Vec<(i64, Option<f64>)>")]
+    pub far: Vec<(i64, f64)>,
+    /// Unix seconds from which on the line is drawn where no range is chosen.
+    #[serde(default)]
+    pub from: Option<i64>,
     /// Baseline band: low and high.
     pub band: Option<(f64, f64)>,
     /// Threshold line.
@@ -399,6 +410,9 @@ pub struct Chart {
     pub deploy_at: Option<i64>,
     /// From when on the new version's numbers are its own.
     pub clean_at: Option<i64>,
+    /// Steps of the rollout: when each took effect, and its share of traffic or its number.
+    #[serde(default)]
+    pub steps: Vec<(i64, String)>,
     /// Why there is nothing to draw.
     pub empty: Option<String>,
 }
@@ -469,6 +483,9 @@ pub struct GateView {
     pub smallest_visible: Option<f64>,
     /// When it began to look.
     pub opened: Option<Instant>,
+    /// The power meter: a regression and from when on it would show at the present traffic.
+    #[serde(default)]
+    pub visible_from: Vec<(f64, Instant)>,
 }
 
 /// A trigger with its distance.
@@ -923,4 +940,7 @@ pub struct Situation {
     /// What the program owes now: the engine does it.
     #[serde(skip)]
     pub owed: Vec<Duty>,
+    /// Countdowns of automatic triggers that run in this process, by release and trigger: the engine remembers when each began.
+    #[serde(skip)]
+    pub counting: Vec<String>,
 }

@@ -93,6 +93,7 @@ pub fn trigger(limit: Limit, metric: &str, hold_for: u64, then: Then) -> Trigger
         window: 300,
         hold_for,
         then,
+        burn: Vec::new(),
     }
 }
 

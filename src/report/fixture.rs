@@ -324,6 +324,7 @@ fn gates() -> Vec<GateView> {
         n: 6,
         smallest_visible: Some(1.9),
         opened: Some(at(-360)),
+        visible_from: Vec::new(),
     };
     vec![
         gate(
@@ -571,6 +572,7 @@ pub(crate) fn story() -> Situation {
         evidence: BTreeMap::new(),
         troubles: vec![],
         owed: vec![],
+        counting: Vec::new(),
     }
 }
 

@@ -235,6 +235,8 @@ pub struct Journal {
     pub debts: BTreeMap<String, Debt>,
     /// Digest of the policy last loaded.
     pub policy: Option<String>,
+    /// Who loaded it, how that is known, when.
+    pub policy_by: Option<(String, String, Instant)>,
     /// Latest events, oldest first.
     pub lines: VecDeque<Event>,
 }
@@ -279,7 +281,10 @@ impl Journal {
 
     fn apply_global(&mut self, event: &Event) {
         match &event.body {
-            Body::PolicyLoaded { digest, .. } => self.policy = Some(digest.clone()),
+            Body::PolicyLoaded { digest, .. } => {
+                self.policy = Some(digest.clone());
+                self.policy_by = Some((event.actor.clone(), event.known_by.clone(), event.at));
+            }
             Body::Intended { act } => {
                 self.acts.entry(act.id.clone()).or_insert_with(|| ActState {
                     act: act.clone(),

@@ -14,5 +14,6 @@ mod green;
 mod people;
 mod permits;
 mod planning;
+mod proofs;
 mod rollback;
 mod watching;
