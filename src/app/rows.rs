@@ -305,6 +305,16 @@ fn checklist(s: &Situation) -> Vec<Row<'_>> {
             let key = format!("checkpoint/{}", c.after);
             Row::new(key.clone(), Some(key), Item::Checkpoint(c))
         }));
+        out.extend(w.suspects.iter().map(|x| {
+            let id = format!("suspect/{}/{}/{}", x.worse, x.service, x.version);
+            let at = super::words::moment(x.at, s.now.world, s.timezone);
+            let release = x.release.as_deref().unwrap_or("unplanned");
+            let text = format!(
+                "suspect for {}: {} {} ({release}) {at}, {}",
+                x.worse, x.service, x.version, x.said
+            );
+            Row::text(&id, Some("watch/suspects"), Tone::Hold, text)
+        }));
     }
     out
 }

@@ -636,6 +636,26 @@ pub struct CheckpointView {
     pub note: String,
 }
 
+/// What else changed while something got worse. A suspect, not the culprit: nothing links it to the regression but time and
+/// dependency.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Suspect {
+    /// The service that got worse.
+    pub worse: String,
+    /// What changed.
+    pub service: String,
+    /// To this version.
+    pub version: String,
+    /// Its release; `None`: unplanned.
+    pub release: Option<String>,
+    /// When its deployment began.
+    pub at: Instant,
+    /// How far apart by dependency: 0 is the service itself; `None`: no dependency either way.
+    pub distance: Option<u32>,
+    /// The same in words: `checkout calls it`.
+    pub said: String,
+}
+
 /// The watch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WatchView {
@@ -645,6 +665,9 @@ pub struct WatchView {
     pub until: Instant,
     /// Checkpoints in order.
     pub checkpoints: Vec<CheckpointView>,
+    /// Where something got worse: everything that changed in the watch, nearest first. Empty while nothing did.
+    #[serde(default)]
+    pub suspects: Vec<Suspect>,
 }
 
 /// One line of the journal pane.

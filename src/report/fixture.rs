@@ -713,6 +713,7 @@ pub(crate) fn watching() -> Situation {
             point(1800, undecided(), "late; 12 of 400 requests"),
             point(3600, Mark::new("ahead", Tone::Plain), "at 17:30"),
         ],
+        suspects: Vec::new(),
     });
     if let Some(d) = s.debts.first_mut() {
         d.overdue = true;

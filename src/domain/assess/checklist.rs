@@ -122,14 +122,23 @@ fn clocks(now: Instant, item: &ChecklistItem, proof: &Proof) -> String {
     };
     let mut words = Vec::new();
     if let Some(at) = proof.at {
-        let age = time::age_words(now - at);
-        words.push(format!("fact {age} old of {}", span(item.shelf_life)));
+        words.push(format!(
+            "fact of {}, counts {}",
+            ago(now, at),
+            span(item.shelf_life)
+        ));
     }
     if let Some((at, limit)) = proof.read {
-        let age = time::age_words(now - at);
-        words.push(format!("read {age} ago of {}", span(limit)));
+        words.push(format!("read {}, counts {}", ago(now, at), span(limit)));
     }
-    words.join(", ")
+    words.join("; ")
+}
+
+fn ago(now: Instant, at: Instant) -> String {
+    match time::age_words(now - at).as_str() {
+        "now" => "just now".to_owned(),
+        age => format!("{age} ago"),
+    }
 }
 
 fn mark(verdict: &Verdict, automatic: bool) -> Mark {
@@ -174,8 +183,8 @@ fn prove(view: &View<'_>, item: &ChecklistItem, one: &ItemView, proof: &Proof) -
         lines.push((
             "the fact".to_owned(),
             format!(
-                "{} old; counts for {}",
-                time::age_words(view.at() - at),
+                "of {}; counts for {}",
+                ago(view.at(), at),
                 span(item.shelf_life)
             ),
         ));
@@ -184,8 +193,8 @@ fn prove(view: &View<'_>, item: &ChecklistItem, one: &ItemView, proof: &Proof) -
         lines.push((
             "was read".to_owned(),
             format!(
-                "{} ago; counts for {}",
-                time::age_words(view.at() - at),
+                "{}; counts for {}",
+                ago(view.at(), at),
                 span(limit)
             ),
         ));

@@ -23,6 +23,7 @@ pub(crate) mod poll;
 mod proofs;
 mod rollout;
 mod sources;
+mod suspects;
 mod triggers;
 mod watch;
 
@@ -236,6 +237,7 @@ fn judge<'a>(
         proofs.insert(key, prove_release(&view, release));
     }
     s.checklist = checklist::checklist(&view, &s, &mut proofs);
+    suspects::fill(&view, &mut s, &mut proofs);
     s.band.countdown = advice::countdown(&view, &s);
     s.permits = permits::all(&view, &s);
     advice::advise(&view, &mut s);

@@ -86,6 +86,7 @@ pub(super) fn watch(view: &View<'_>) -> Option<WatchView> {
         since,
         until: since + Duration::seconds(i64::try_from(length).unwrap_or(0)),
         checkpoints,
+        suspects: Vec::new(),
     })
 }
 

@@ -7,6 +7,7 @@
 )]
 
 mod advice;
+mod backtest;
 mod deploying;
 mod fold;
 mod gates;

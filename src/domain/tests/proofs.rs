@@ -255,7 +255,7 @@ fn both_clocks_are_shown_and_each_of_them_unticks() {
     }];
     w.read();
     assert_eq!(word(&w), "done");
-    assert_eq!(it(&w).clocks, "fact 3 h old of 12 h, read 0 s ago of 2 m");
+    assert_eq!(it(&w).clocks, "fact of 3 h ago, counts 12 h; read just now, counts 2 m");
     let lines = w.assess().evidence["item/it"].lines.clone();
     let says = |key: &str| lines.iter().find(|(k, _)| k == key).unwrap().1.clone();
     assert!(says("the fact").contains("counts for 12 h"));
