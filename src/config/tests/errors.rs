@@ -415,8 +415,8 @@ pub fn error(snippet: &str) -> (u32, u32, String, String) {
     "write two triggers"
 )]
 #[case(
-    "[[service.trigger]]\nmetric = \"error_rate\"\nburn_rate = [\"14.4 over 1h/5m\"]\nwindow = \"5m\"",
-    4,
+    "slo = { error_rate = \"1%\" }\n[[service.trigger]]\nmetric = \"error_rate\"\nburn_rate = [\"14.4 over 1h/5m\"]\nwindow = \"5m\"",
+    5,
     1,
     "service[0].trigger[0].window",
     "stand in it"

@@ -488,3 +488,29 @@ fn the_power_meter_says_from_when_on_a_regression_would_show() {
     let gate = w.assess().gates[0].clone();
     assert!(gate.smallest_visible.unwrap() <= 2.1, "{gate:?}");
 }
+
+#[test]
+fn what_a_person_accepts_reads_accepted_is_a_debt_and_never_green() {
+    let mut w = World::deployed();
+    w.minutes(2).unwrap();
+    let gate = w.assess().gates[0].clone();
+    assert!(matches!(gate.verdict, Verdict::Undecided { .. }), "{gate:?}");
+    let key = format!("accept/{}", gate.id);
+    let permit = w.permit(&key).unwrap();
+    let said = permit.effects.join("\n");
+    assert!(said.contains("n = ") && said.contains("would"), "{said}");
+    assert!(permit.inputs.iter().any(|i| i.key == "reason" && i.required));
+    w.act(&key, &[("reason", "little traffic at night")]).unwrap();
+    let s = w.assess();
+    let gate = &s.gates[0];
+    assert_eq!(gate.mark.word, "ACCEPTED");
+    assert_ne!(gate.mark.tone, crate::domain::situation::Tone::Pass);
+    assert!(!gate.verdict.is_green());
+    assert!(
+        s.debts
+            .iter()
+            .any(|d| d.debt.what.contains("little traffic at night")),
+        "{:?}",
+        s.debts
+    );
+}

@@ -53,6 +53,31 @@ fn one_that_was_slept_through_is_late_and_about_its_own_hour() {
     assert_eq!(seen[2].1, "fail", "{seen:?}");
 }
 
+/// Minutes slept since the last step, and what was taken on return: seconds after, late or not.
+#[rstest::rstest]
+#[case(4, &[])]
+#[case(7, &[(300, false)])]
+#[case(11, &[(300, true)])]
+#[case(33, &[(300, true), (1800, false)])]
+#[case(40, &[(300, true), (1800, true)])]
+#[case(250, &[(300, true), (1800, true), (3600, true), (14_400, true)])]
+fn what_was_due_meanwhile_is_taken_from_history_and_marked(
+    #[case] slept: u32,
+    #[case] expected: &[(u64, bool)],
+) {
+    let mut w = World::shipped();
+    for _ in 0..slept {
+        w.quiet_minute();
+    }
+    w.engine().unwrap();
+    let seen = checkpoints(&w);
+    let taken: Vec<(u64, bool)> = seen.iter().map(|c| (c.0, c.2)).collect();
+    assert_eq!(taken, expected, "{seen:?}");
+    assert!(seen.iter().all(|c| c.1 == "pass"), "{seen:?}");
+    w.engine().unwrap();
+    assert_eq!(checkpoints(&w).len(), expected.len(), "each once");
+}
+
 #[test]
 fn they_compare_with_the_seven_days_before() {
     let mut w = World::shipped();
