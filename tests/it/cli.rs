@@ -619,7 +619,7 @@ fn a_brief_of_which_nobody_knows_whether_it_arrived_ends_with_two() {
 fn a_backtest_reads_the_demo_s_history_and_ends_with_its_counts() {
     let machine = Machine::demo();
     let words = ["backtest", "--days", "2", "--service", "checkout"];
-    let said = machine.run(&words).says("watches of at most 24 h");
+    let said = machine.run(&words).says("watches of at most 1 d");
     assert!([0, 2].contains(&said.code), "{said:#?}");
     let json = machine.run(&["backtest", "--days", "2", "--service", "checkout", "--json"]).json();
     let all = json["triggers"].as_array().unwrap();

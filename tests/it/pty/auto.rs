@@ -45,7 +45,11 @@ fn left(t: &Terminal) -> Option<u64> {
 
 fn kinds(data: &Path, kind: &str) -> usize {
     let all = journal(data);
-    all.iter().filter(|e| e.event.kind == kind).count()
+    // The world's own past has a rehearsed rollback in it.
+    let own = |release: Option<&str>| release == Some("checkout-2026.47");
+    all.iter()
+        .filter(|e| e.event.kind == kind && own(e.event.release.as_deref()))
+        .count()
 }
 
 #[test]

@@ -30,15 +30,19 @@ pub struct Flight {
 }
 
 impl Flight {
-    /// Of these services, with a trigger above so many times the baseline.
-    pub fn on(server: &RealPrometheus, services: &[&'static str], above: &str) -> Self {
+    /// Of these services, with a trigger above so many times the baseline over that window.
+    pub fn on(
+        server: &RealPrometheus,
+        services: &[&'static str],
+        (above, window): (&str, &str),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let tool = folder.path().join("rollouts");
         let list = json_file(folder.path(), server.world, services);
         std::fs::write(&tool, format!("#!/bin/sh\nexec cat '{}'\n", list.display())).unwrap();
         std::fs::set_permissions(&tool, std::fs::Permissions::from_mode(0o755)).unwrap();
         let file = folder.path().join("cockpit.toml");
-        std::fs::write(&file, toml(&server.url(), &tool, services, above)).unwrap();
+        std::fs::write(&file, toml(&server.url(), &tool, services, (above, window))).unwrap();
         let place = Place {
             config: Some(file.clone()),
             data_dir: Some(folder.path().join("data")),
@@ -50,6 +54,11 @@ impl Flight {
             trust,
             services: services.to_vec(),
         }
+    }
+
+    /// The tool knows of no rollout.
+    pub fn nothing_deployed(&self) {
+        std::fs::write(self.folder.path().join("rollouts.json"), "[]").unwrap();
     }
 
     /// A command on this file: what it printed, and its exit code.
@@ -95,7 +104,7 @@ fn json_file(folder: &Path, world: World, services: &[&str]) -> PathBuf {
     file
 }
 
-fn toml(url: &str, tool: &Path, flown: &[&str], above: &str) -> String {
+fn toml(url: &str, tool: &Path, flown: &[&str], (above, window): (&str, &str)) -> String {
     let services: String = flown
         .iter()
         .map(|s| format!("[[service]]\nname = \"{s}\"\nteam = \"t\"\n"))
@@ -135,7 +144,7 @@ metrics = ["error_rate"]
 [[defaults.trigger]]
 metric = "error_rate"
 above = "{above}"
-window = "5m"
+window = "{window}"
 for = "5m"
 then = "propose"
 [people]
@@ -253,7 +262,7 @@ fn the_regressed_service_alone_is_red_and_a_dead_server_leaves_nothing_green() {
     let Some(mut server) = RealPrometheus::start("flight") else {
         return;
     };
-    let flight = Flight::on(&server, &SERVICES, "2x baseline");
+    let flight = Flight::on(&server, &SERVICES, ("2x baseline", "5m"));
     watched(&flight, server.world);
     let s = flight.status();
     let metrics = by_service(&s, "metrics");
