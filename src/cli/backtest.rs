@@ -164,7 +164,11 @@ async fn read(
             .await
             .map_err(|fault| fail(exit::UNREACHABLE, clean(&fault.to_string(), 500)))?;
         if let Some(why) = partial {
-            notes.push(format!("{}: partial answer: {}", metric.id, clean(&why, 300)));
+            notes.push(format!(
+                "{}: partial answer: {}",
+                metric.id,
+                clean(&why, 300)
+            ));
         }
     }
     Ok(kept)

@@ -111,7 +111,11 @@ pub fn lines(contract: &Contract) -> Vec<(String, String)> {
     let mut out = Vec::new();
     for (service, gates) in &contract.gates {
         for g in gates {
-            let weight = if g.critical { "critical" } else { "not critical" };
+            let weight = if g.critical {
+                "critical"
+            } else {
+                "not critical"
+            };
             out.push((
                 format!("gate {service}"),
                 format!(

@@ -14,7 +14,7 @@ pub const BUCKET: u64 = 60;
 /// Length of a history block, seconds.
 pub const BLOCK: u64 = 600;
 /// What is read of a service without an open release, seconds.
-const LAST_HOUR: u64 = 2 * 3600;
+pub const LAST_HOUR: u64 = 2 * 3600;
 /// History behind a judgement, seconds: seven days and the hour before a deployment.
 const HISTORY: u64 = 7 * 86_400 + 7_200;
 /// The longest span of live buckets, seconds (a 72-hour watch with the hour before it).
@@ -40,6 +40,14 @@ pub fn open_releases<'a>(policy: &'a Policy, journal: &'a Journal) -> Vec<&'a Re
         .filter_map(|r| r.plan.as_ref())
         .filter(|p| policy.release(&p.id).is_none());
     own.chain(journaled).filter(|r| !closed(&r.id)).collect()
+}
+
+/// The services of open releases: those whose history is kept. The others need their last hour alone.
+pub fn followed<'a>(policy: &'a Policy, journal: &'a Journal) -> BTreeSet<&'a str> {
+    open_releases(policy, journal)
+        .into_iter()
+        .flat_map(|r| r.changes.iter().map(|c| c.service.as_str()))
+        .collect()
 }
 
 /// Everything to read now.
@@ -337,7 +345,8 @@ impl Needs<'_> {
         let state = journal.release(&release.id);
         for item in &self.policy.checklist {
             // What is kept as it was is not read again.
-            let kept = state.is_some_and(|s| s.kept.iter().any(|(section, _)| *section == item.section));
+            let kept =
+                state.is_some_and(|s| s.kept.iter().any(|(section, _)| *section == item.section));
             if kept {
                 continue;
             }
@@ -348,7 +357,9 @@ impl Needs<'_> {
                     environment,
                     ..
                 } => {
-                    let here = environment.as_ref().is_none_or(|e| *e == release.environment);
+                    let here = environment
+                        .as_ref()
+                        .is_none_or(|e| *e == release.environment);
                     let started = state.is_some_and(|s| !s.tracks.is_empty());
                     if here && item.section != Section::PreDeploy && !started {
                         continue;
@@ -360,9 +371,9 @@ impl Needs<'_> {
             let Some(connection) = connection else {
                 continue;
             };
-            let place = environment.map(str::to_owned).unwrap_or_else(|| {
-                self.place_of(release, item.section, &item.check)
-            });
+            let place = environment
+                .map(str::to_owned)
+                .unwrap_or_else(|| self.place_of(release, item.section, &item.check));
             for change in &release.changes {
                 self.proof(item, connection, release, change, &place);
             }

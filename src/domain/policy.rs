@@ -374,7 +374,13 @@ pub struct BurnPair {
 impl std::fmt::Display for BurnPair {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let span = |s: u64| super::words::seconds(s).replace(' ', "");
-        write!(f, "{} over {}/{}", self.times, span(self.long), span(self.short))
+        write!(
+            f,
+            "{} over {}/{}",
+            self.times,
+            span(self.long),
+            span(self.short)
+        )
     }
 }
 
@@ -474,17 +480,7 @@ impl Section {
 
 /// How grave a finding is.
 #[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Serialize,
-    Deserialize,
-    JsonSchema,
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {

@@ -621,7 +621,9 @@ fn a_backtest_reads_the_demo_s_history_and_ends_with_its_counts() {
     let words = ["backtest", "--days", "2", "--service", "checkout"];
     let said = machine.run(&words).says("watches of at most 1 d");
     assert!([0, 2].contains(&said.code), "{said:#?}");
-    let json = machine.run(&["backtest", "--days", "2", "--service", "checkout", "--json"]).json();
+    let json = machine
+        .run(&["backtest", "--days", "2", "--service", "checkout", "--json"])
+        .json();
     let all = json["triggers"].as_array().unwrap();
     assert!(all.len() >= 3, "{json:#}");
     for t in all {
@@ -652,7 +654,11 @@ fn the_gate_of_a_release_has_an_exit_code() {
     assert_eq!(said.code, code, "{said:#?}");
     // Words say the same.
     let text = machine.run(&["gate", RELEASE, "--wait", "5s"]);
-    assert!(text.out.starts_with(["pass", "fail", "undecided", "not run"][text.code as usize]), "{text:#?}");
+    assert!(
+        text.out
+            .starts_with(["pass", "fail", "undecided", "not run"][text.code as usize]),
+        "{text:#?}"
+    );
     machine
         .run(&["gate", "nonsense"])
         .ends(64)

@@ -186,10 +186,7 @@ impl Check<'_> {
                 up_to: item.up_to.unwrap_or_default(),
             },
             CheckKind::SmokeTest => Proof::SmokeTest {
-                connection: item
-                    .connection
-                    .as_ref()
-                    .map(|_| self.command(path, item)),
+                connection: item.connection.as_ref().map(|_| self.command(path, item)),
                 required: item.required.clone(),
                 environment: self.place(path, item),
             },
@@ -203,15 +200,30 @@ impl Check<'_> {
     fn keys_of(&mut self, path: &str, item: &raw::Item) {
         use CheckKind as K;
         let given = [
-            ("required", !item.required.is_empty(), &[K::CiGreen, K::SmokeTest][..], "\"ci-green\" and \"smoke-test\""),
+            (
+                "required",
+                !item.required.is_empty(),
+                &[K::CiGreen, K::SmokeTest][..],
+                "\"ci-green\" and \"smoke-test\"",
+            ),
             (
                 "connection",
                 item.connection.is_some(),
                 &[K::Command, K::SmokeTest, K::SecurityScan],
                 "\"command\", \"smoke-test\" and \"security-scan\"",
             ),
-            ("environment", item.environment.is_some(), &[K::Parity, K::SmokeTest], "\"parity\" and \"smoke-test\""),
-            ("up_to", item.up_to.is_some(), &[K::SecurityScan], "\"security-scan\""),
+            (
+                "environment",
+                item.environment.is_some(),
+                &[K::Parity, K::SmokeTest],
+                "\"parity\" and \"smoke-test\"",
+            ),
+            (
+                "up_to",
+                item.up_to.is_some(),
+                &[K::SecurityScan],
+                "\"security-scan\"",
+            ),
         ];
         for (key, set, kinds, names) in given {
             if set && !kinds.contains(&item.check) {
@@ -236,7 +248,13 @@ impl Check<'_> {
         let name = item.environment.clone()?;
         let names: Vec<&str> = self.raw.environments.keys().map(String::as_str).collect();
         let none = format!("define it: [environments.{}]", shown(&name));
-        self.expect(&join(path, "environment"), "environment", &name, &names, &none);
+        self.expect(
+            &join(path, "environment"),
+            "environment",
+            &name,
+            &names,
+            &none,
+        );
         Some(name)
     }
 

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::scalar::{Argument, FlagOrText, Length, Texts, When};
-use crate::domain::policy::{Severity, ChangeKind, Purpose, RiskClass, Section};
+use crate::domain::policy::{ChangeKind, Purpose, RiskClass, Section, Severity};
 
 /// Approval rules by risk class.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]

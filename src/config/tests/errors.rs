@@ -507,12 +507,48 @@ fn fifteen_items_are_too_many_and_it_says_why() {
 }
 
 #[rstest]
-#[case("check = \"parity\"\nenvironment = \"stagging\"", 5, 15, "checklist[0].environment", "stagging")]
-#[case("check = \"smoke-test\"\nconnection = \"prom\"", 5, 14, "checklist[0].connection", "command")]
-#[case("check = \"security-scan\"\nconnection = \"prom\"", 5, 14, "checklist[0].connection", "reads no findings")]
-#[case("check = \"security-scan\"\nup_to = \"grave\"", 5, 9, "checklist[0].up_to", "critical")]
-#[case("check = \"ci-green\"\nup_to = \"high\"", 5, 1, "checklist[0].up_to", "security-scan")]
-#[case("check = \"manual\"\nenvironment = \"production\"", 5, 1, "checklist[0].environment", "parity")]
+#[case(
+    "check = \"parity\"\nenvironment = \"stagging\"",
+    5,
+    15,
+    "checklist[0].environment",
+    "stagging"
+)]
+#[case(
+    "check = \"smoke-test\"\nconnection = \"prom\"",
+    5,
+    14,
+    "checklist[0].connection",
+    "command"
+)]
+#[case(
+    "check = \"security-scan\"\nconnection = \"prom\"",
+    5,
+    14,
+    "checklist[0].connection",
+    "reads no findings"
+)]
+#[case(
+    "check = \"security-scan\"\nup_to = \"grave\"",
+    5,
+    9,
+    "checklist[0].up_to",
+    "critical"
+)]
+#[case(
+    "check = \"ci-green\"\nup_to = \"high\"",
+    5,
+    1,
+    "checklist[0].up_to",
+    "security-scan"
+)]
+#[case(
+    "check = \"manual\"\nenvironment = \"production\"",
+    5,
+    1,
+    "checklist[0].environment",
+    "parity"
+)]
 fn each_kind_of_proof_takes_its_own_keys(
     #[case] keys: &str,
     #[case] line: u32,

@@ -47,9 +47,7 @@ pub(super) fn chart(
         .map(|s| s.old);
     Chart {
         new: data.line(new, start, newest),
-        old: old
-            .map(|g| data.line(g, start, newest))
-            .unwrap_or_default(),
+        old: old.map(|g| data.line(g, start, newest)).unwrap_or_default(),
         far: if focus {
             data.far_line(newest - FAR, newest)
         } else {

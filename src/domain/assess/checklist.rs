@@ -154,10 +154,7 @@ fn mark(verdict: &Verdict, automatic: bool) -> Mark {
 fn prove(view: &View<'_>, item: &ChecklistItem, one: &ItemView, proof: &Proof) -> Evidence {
     let mut lines = vec![
         ("item".to_owned(), one.title.clone()),
-        (
-            "section".to_owned(),
-            one.section.word().to_lowercase(),
-        ),
+        ("section".to_owned(), one.section.word().to_lowercase()),
         ("state".to_owned(), one.mark.word.clone()),
         ("proof".to_owned(), one.note.clone()),
         (
@@ -192,11 +189,7 @@ fn prove(view: &View<'_>, item: &ChecklistItem, one: &ItemView, proof: &Proof) -
     if let Some((at, limit)) = proof.read {
         lines.push((
             "was read".to_owned(),
-            format!(
-                "{}; counts for {}",
-                ago(view.at(), at),
-                span(limit)
-            ),
+            format!("{}; counts for {}", ago(view.at(), at), span(limit)),
         ));
     }
     lines.extend(proof.more.iter().cloned());
@@ -229,7 +222,12 @@ pub(super) fn aged_ticks(view: &View<'_>) -> Vec<(String, String, Instant)> {
     view.policy
         .checklist
         .iter()
-        .filter(|item| !state.kept.iter().any(|(section, _)| *section == item.section))
+        .filter(|item| {
+            !state
+                .kept
+                .iter()
+                .any(|(section, _)| *section == item.section)
+        })
         .filter_map(|item| {
             let (who, at, _) = state.ticks.get(&item.id)?;
             let shelf = i64::try_from(item.shelf_life).unwrap_or(i64::MAX);

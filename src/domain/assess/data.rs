@@ -294,12 +294,17 @@ impl<'a> Data<'a> {
                 .map(|(at, events, total)| (at, events / total))
                 .collect();
         }
-        self.merged(Group::Whole, Part::Value, BLOCK, from, to, |a, b| {
-            match self.metric.direction {
+        self.merged(
+            Group::Whole,
+            Part::Value,
+            BLOCK,
+            from,
+            to,
+            |a, b| match self.metric.direction {
                 Direction::LowerIsBetter => a.max(b),
                 Direction::HigherIsBetter => a.min(b),
-            }
-        })
+            },
+        )
     }
 
     /// Noise of the whole service from the seven days before `until`, in days of 24 hours. Reckoned once.

@@ -368,11 +368,7 @@ fn release_view(view: &View<'_>, release: &Release) -> ReleaseView {
 }
 
 /// What the file says now that was not sealed, and with whom it came.
-fn contract_diff(
-    view: &View<'_>,
-    release: &Release,
-    state: Option<&ReleaseState>,
-) -> Vec<String> {
+fn contract_diff(view: &View<'_>, release: &Release, state: Option<&ReleaseState>) -> Vec<String> {
     let Some((_, sealed, _)) = state.and_then(|s| s.contract.as_ref()) else {
         return Vec::new();
     };
@@ -403,7 +399,10 @@ fn prove_release(view: &View<'_>, release: &ReleaseView) -> Evidence {
     }
     for change in &release.plan.changes {
         let from = change.from.as_deref().unwrap_or("what serves");
-        put("change", format!("{} {from} → {}", change.service, change.to));
+        put(
+            "change",
+            format!("{} {from} → {}", change.service, change.to),
+        );
     }
     for approval in &release.approvals {
         put("approval", approval.clone());

@@ -137,11 +137,9 @@ pub(super) fn automatic(view: &View<'_>, s: &Situation, item: &ChecklistItem) ->
         Check::Gates => gates(view, s),
         Check::WithinBaseline => within(view, s),
         Check::Observed => observed(view),
-        Check::Parity { environment } => {
-            each_change(view, |service, version| {
-                sources::parity(view, service, version, environment.as_deref())
-            })
-        }
+        Check::Parity { environment } => each_change(view, |service, version| {
+            sources::parity(view, service, version, environment.as_deref())
+        }),
         Check::SecurityScan { connection, up_to } => each_change(view, |service, version| {
             sources::scan(view, item, connection.as_deref(), *up_to, service, version)
         }),
@@ -471,4 +469,3 @@ fn first_line(text: &str) -> String {
         .take(120)
         .collect()
 }
-

@@ -145,11 +145,7 @@ fn answer<'a>(
 ) -> Result<&'a Observation, Proof> {
     let id = item_need(&item.id, service, version);
     let (seen, freshness) = view.feed(&id);
-    let fault = view
-        .observed
-        .feeds
-        .get(&id)
-        .and_then(|f| f.fault.as_ref());
+    let fault = view.observed.feeds.get(&id).and_then(|f| f.fault.as_ref());
     match seen {
         Some(seen) if freshness.usable() => match &seen.partial {
             Some(why) => Err(Proof::undecided(format!(
@@ -225,7 +221,10 @@ fn findings(list: &[Value], up_to: Severity, version: &str) -> Proof {
     let bad: Vec<&&Value> = open.iter().filter(grave).collect();
     let name = |r: &Value| {
         let word = text(r, &["severity"]).unwrap_or("of unknown severity");
-        format!("{word}: {}", text(r, &["title", "id"]).unwrap_or("a finding"))
+        format!(
+            "{word}: {}",
+            text(r, &["title", "id"]).unwrap_or("a finding")
+        )
     };
     let mut proof = match (bad.first(), own) {
         (Some(first), _) => Proof::new(
@@ -353,8 +352,7 @@ fn runs(
             ..
         }) if freshness.usable() => list,
         _ => {
-            return Proof::undecided(format!("CI of {service} {version} is not known"))
-                .read(seen);
+            return Proof::undecided(format!("CI of {service} {version} is not known")).read(seen);
         }
     };
     let mut oldest: Option<Instant> = None;
@@ -367,8 +365,10 @@ fn runs(
             return Proof::not_run(format!("no run named {name} for {version}")).read(seen);
         };
         if run.started_at.is_none_or(|at| at < effect) {
-            return Proof::not_run(format!("{name} has not run since the present step took effect"))
-                .read(seen);
+            return Proof::not_run(format!(
+                "{name} has not run since the present step took effect"
+            ))
+            .read(seen);
         }
         match run.state {
             BuildState::Succeeded => {

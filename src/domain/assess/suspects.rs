@@ -204,7 +204,10 @@ fn prove(view: &View<'_>, list: &[Suspect]) -> Evidence {
             let at = clock_full(x.at, view.at(), view.policy.timezone);
             (
                 format!("{} got worse", x.worse),
-                format!("{} {} ({release}) at {at}: {}", x.service, x.version, x.said),
+                format!(
+                    "{} {} ({release}) at {at}: {}",
+                    x.service, x.version, x.said
+                ),
             )
         })
         .collect();

@@ -70,11 +70,7 @@ fn one(view: &View<'_>, rollout: &Rollout<'_>, trigger: &Trigger) -> TriggerView
 }
 
 /// The polls of the last `for`, oldest first.
-fn judged(
-    view: &View<'_>,
-    rollout: &Rollout<'_>,
-    trigger: &Trigger,
-) -> Result<Vec<Poll>, String> {
+fn judged(view: &View<'_>, rollout: &Rollout<'_>, trigger: &Trigger) -> Result<Vec<Poll>, String> {
     let metric = view
         .policy
         .metric(&trigger.metric)

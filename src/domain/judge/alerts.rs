@@ -162,11 +162,20 @@ mod tests {
     #[test]
     fn against_longer_spans_only_the_sure_ends_are_decided() {
         let longer = [10; 7];
-        for (alerts, word) in [(0, "pass"), (2, "pass"), (3, "undecided"), (12, "undecided"), (30, "fail")] {
+        for (alerts, word) in [
+            (0, "pass"),
+            (2, "pass"),
+            (3, "undecided"),
+            (12, "undecided"),
+            (30, "fail"),
+        ] {
             let seen = judge_alerts_within(Some(alerts), &longer);
             assert_eq!(seen.verdict.word(), word, "{alerts}");
         }
-        assert_eq!(judge_alerts_within(Some(0), &[]).verdict.word(), "undecided");
+        assert_eq!(
+            judge_alerts_within(Some(0), &[]).verdict.word(),
+            "undecided"
+        );
     }
 
     #[test]

@@ -139,14 +139,28 @@ fn trips_are_told_with_begin_length_and_what_the_journal_knows() {
     assert!(other.deployments.is_empty() && other.harm.is_empty());
     let t = trigger(Limit::Baseline(2.0), "error_rate", 300, Then::Propose);
     let out = run(&metrics, &t, &known);
-    assert_eq!((out.trips, out.confirmed, out.not_confirmed()), (2, 1, 1), "{out:?}");
+    assert_eq!(
+        (out.trips, out.confirmed, out.not_confirmed()),
+        (2, 1, 1),
+        "{out:?}"
+    );
     assert_eq!(out.deployed, 1);
     let first = &out.each[0];
     let minute = |at: Instant| (at - begin()).num_minutes();
     // The window of five minutes is beyond 2x after two bad ones, and six polls must be; it clears when none is.
     assert!((606..=609).contains(&minute(first.at)), "{}", first.at);
-    assert!((625..=632).contains(&minute(first.until)), "{}", first.until);
-    assert!(first.confirmed_by.as_ref().unwrap().contains("failed deployment"));
+    assert!(
+        (625..=632).contains(&minute(first.until)),
+        "{}",
+        first.until
+    );
+    assert!(
+        first
+            .confirmed_by
+            .as_ref()
+            .unwrap()
+            .contains("failed deployment")
+    );
     let (value, limit) = first.worst.unwrap();
     assert!((value - 4.0).abs() < 0.1 && (limit - 2.0).abs() < 1e-9);
     assert_eq!(out.each[1].confirmed_by, None);
@@ -184,7 +198,10 @@ fn what_a_live_trigger_says_the_backtest_says_too() {
         &Known::default(),
     );
     assert_eq!(out.trips, 1, "{out:?}");
-    assert_eq!(out.each[0].at.timestamp(), live.timestamp().div_euclid(60) * 60);
+    assert_eq!(
+        out.each[0].at.timestamp(),
+        live.timestamp().div_euclid(60) * 60
+    );
 }
 
 #[test]

@@ -198,7 +198,11 @@ fn a_smoke_test_runs_after_each_step_where_the_version_serves() {
     w.minutes(1).unwrap();
     assert_eq!(last(&w).mark.word, "failed");
     let bare = smoke(false, &[], Section::Deploy);
-    assert!(last(&bare).note.contains("required = "), "{:?}", last(&bare));
+    assert!(
+        last(&bare).note.contains("required = "),
+        "{:?}",
+        last(&bare)
+    );
 }
 
 #[test]
@@ -255,7 +259,10 @@ fn both_clocks_are_shown_and_each_of_them_unticks() {
     }];
     w.read();
     assert_eq!(word(&w), "done");
-    assert_eq!(it(&w).clocks, "fact of 3 h ago, counts 12 h; read just now, counts 2 m");
+    assert_eq!(
+        it(&w).clocks,
+        "fact of 3 h ago, counts 12 h; read just now, counts 2 m"
+    );
     let lines = w.assess().evidence["item/it"].lines.clone();
     let says = |key: &str| lines.iter().find(|(k, _)| k == key).unwrap().1.clone();
     assert!(says("the fact").contains("counts for 12 h"));
@@ -395,7 +402,11 @@ fn a_burn_rate_trips_only_when_both_windows_exceed() {
     let t = w.assess().triggers[0].clone();
     assert_eq!(t.mark.word, "not clear yet", "{t:?}");
     assert!(t.distance.starts_with("1.0× of 14.4×"), "{}", t.distance);
-    assert!(t.distance.contains("mixes old and new until"), "{}", t.distance);
+    assert!(
+        t.distance.contains("mixes old and new until"),
+        "{}",
+        t.distance
+    );
     // All of it fails: the short window exceeds at once, the long one only when a quarter of it is bad.
     w.traffic.insert("checkout".into(), (6000.0, 1.0, 1.0));
     let mut after = 0;
@@ -411,7 +422,11 @@ fn a_burn_rate_trips_only_when_both_windows_exceed() {
     // Healed: the short window lets go of it although the long one still burns.
     w.traffic.insert("checkout".into(), (6000.0, 0.01, 0.01));
     w.minutes(7).unwrap();
-    assert!(!w.assess().triggers[0].tripped, "{:?}", w.assess().triggers[0]);
+    assert!(
+        !w.assess().triggers[0].tripped,
+        "{:?}",
+        w.assess().triggers[0]
+    );
 }
 
 #[test]
@@ -494,13 +509,22 @@ fn what_a_person_accepts_reads_accepted_is_a_debt_and_never_green() {
     let mut w = World::deployed();
     w.minutes(2).unwrap();
     let gate = w.assess().gates[0].clone();
-    assert!(matches!(gate.verdict, Verdict::Undecided { .. }), "{gate:?}");
+    assert!(
+        matches!(gate.verdict, Verdict::Undecided { .. }),
+        "{gate:?}"
+    );
     let key = format!("accept/{}", gate.id);
     let permit = w.permit(&key).unwrap();
     let said = permit.effects.join("\n");
     assert!(said.contains("n = ") && said.contains("would"), "{said}");
-    assert!(permit.inputs.iter().any(|i| i.key == "reason" && i.required));
-    w.act(&key, &[("reason", "little traffic at night")]).unwrap();
+    assert!(
+        permit
+            .inputs
+            .iter()
+            .any(|i| i.key == "reason" && i.required)
+    );
+    w.act(&key, &[("reason", "little traffic at night")])
+        .unwrap();
     let s = w.assess();
     let gate = &s.gates[0];
     assert_eq!(gate.mark.word, "ACCEPTED");

@@ -270,7 +270,8 @@ fn a_countdown_stands_only_on_fresh_data_and_only_with_the_lease() {
 fn a_countdown_of_a_release_nobody_looks_at_runs_and_is_in_sight() {
     let mut p = policy();
     p.services[0].triggers[0].then = Then::Automatic;
-    p.releases.push(release("z-other", vec![change("payments", NEW)]));
+    p.releases
+        .push(release("z-other", vec![change("payments", NEW)]));
     let mut w = World::new(p);
     w.start();
     w.traffic.insert("checkout".into(), (6000.0, 0.01, 0.2));

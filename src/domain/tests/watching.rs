@@ -352,9 +352,11 @@ fn what_was_open_when_its_phase_ended_is_never_done() {
 #[test]
 fn a_regression_lists_what_else_changed_and_names_nobody() {
     let mut p = policy();
-    p.releases.push(release("z-pay", vec![change("payments", NEW)]));
+    p.releases
+        .push(release("z-pay", vec![change("payments", NEW)]));
     p.services.push(service("search", &[]));
-    p.releases.push(release("z-search", vec![change("search", NEW)]));
+    p.releases
+        .push(release("z-search", vec![change("search", NEW)]));
     let mut w = World::new(p);
     w.start();
     for _ in 0..2 {
@@ -366,7 +368,13 @@ fn a_regression_lists_what_else_changed_and_names_nobody() {
         *w.record(name) = deployment(name, NEW);
         w.record(name).started_at = Some(w.now.world);
         w.minutes(1).unwrap();
-        assert!(w.journal.release(release).unwrap().tracks.contains_key(name));
+        assert!(
+            w.journal
+                .release(release)
+                .unwrap()
+                .tracks
+                .contains_key(name)
+        );
     }
     w.observed.session.focus.0 = Some(RELEASE.into());
     w.minutes(10).unwrap();
@@ -428,7 +436,11 @@ fn few_alerts_in_the_first_minutes_pass_and_the_end_can_be_shipped() {
     }
     w.minutes(7).unwrap();
     let first = w.events.iter().rev().find_map(|e| match &e.body {
-        Body::CheckpointTaken { after: 300, measured, .. } => Some(measured["checkout"].clone()),
+        Body::CheckpointTaken {
+            after: 300,
+            measured,
+            ..
+        } => Some(measured["checkout"].clone()),
         _ => None,
     });
     let volume = first.unwrap();

@@ -43,7 +43,10 @@ impl Engine {
         let missing = || {
             Fault::new(
                 FaultKind::Config,
-                format!("{} cannot be read: connection {} reads no series", metric.id, metric.connection),
+                format!(
+                    "{} cannot be read: connection {} reads no series",
+                    metric.id, metric.connection
+                ),
                 "name a connection that reads series",
             )
         };

@@ -33,7 +33,10 @@ fn the_planted_regression_trips_once_and_the_quiet_services_never() {
     let bad = of(&answer, REGRESSED, "1.5x");
     assert_eq!(bad["trips"], 1, "{bad:#}");
     // The journal knows of no rollback: the count says so, and is no percentage.
-    assert_eq!((&bad["confirmed"], &answer["not_confirmed"]), (&0.into(), &1.into()));
+    assert_eq!(
+        (&bad["confirmed"], &answer["not_confirmed"]),
+        (&0.into(), &1.into())
+    );
     let at = |key: &str| {
         chrono::DateTime::parse_from_rfc3339(bad["each"][0][key].as_str().unwrap())
             .unwrap()
@@ -49,11 +52,18 @@ fn the_planted_regression_trips_once_and_the_quiet_services_never() {
     watched(&flight, server.world);
     let (answer, _) = backtest(&flight, &["--days", "1", "--release", "all-1"]);
     let bad = of(&answer, REGRESSED, "1.5x");
-    assert_eq!((&bad["deployed"], &bad["trips"]), (&1.into(), &1.into()), "{bad:#}");
+    assert_eq!(
+        (&bad["deployed"], &bad["trips"]),
+        (&1.into(), &1.into()),
+        "{bad:#}"
+    );
     let (out, code) = flight.run(&["backtest", "--days", "1", "--service", REGRESSED]);
     let text = String::from_utf8_lossy(&out.stdout);
     assert_eq!(code, 0, "{text}");
-    assert!(text.contains("1 trips in ") && text.contains("not confirmed"), "{text}");
+    assert!(
+        text.contains("1 trips in ") && text.contains("not confirmed"),
+        "{text}"
+    );
     assert!(!text.contains(" %"), "{text}");
     let (_, code) = flight.run(&["backtest", "--service", "nobody"]);
     assert_eq!(code, 64);

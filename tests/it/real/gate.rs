@@ -30,16 +30,28 @@ fn the_exit_code_is_the_verdict_and_a_decided_gate_is_not_waited_for() {
     // It begins as it is first seen: a minute of data decides nothing.
     let fresh = Flight::on(&server, &["search"], ("2x baseline", "5m"));
     let (answer, code, took) = gate(&fresh, "3s");
-    assert_eq!((code, &answer["verdict"]["verdict"]), (2, &"undecided".into()), "{answer:#}");
+    assert_eq!(
+        (code, &answer["verdict"]["verdict"]),
+        (2, &"undecided".into()),
+        "{answer:#}"
+    );
     assert!(took >= Duration::from_secs(3), "{took:?}");
     watched(&bad, server.world);
     let (answer, code, took) = gate(&bad, "10m");
-    assert_eq!((code, &answer["verdict"]["verdict"]), (1, &"fail".into()), "{answer:#}");
+    assert_eq!(
+        (code, &answer["verdict"]["verdict"]),
+        (1, &"fail".into()),
+        "{answer:#}"
+    );
     assert!(took < Duration::from_secs(120), "{took:?}");
     let good = Flight::on(&server, &["search", "orders"], ("2x baseline", "5m"));
     watched(&good, server.world);
     let (answer, code, took) = gate(&good, "10m");
-    assert_eq!((code, &answer["verdict"]["verdict"]), (0, &"pass".into()), "{answer:#}");
+    assert_eq!(
+        (code, &answer["verdict"]["verdict"]),
+        (0, &"pass".into()),
+        "{answer:#}"
+    );
     assert!(took < Duration::from_secs(120), "{took:?}");
     // A dead server decides nothing, and the wait is kept.
     server.kill();
