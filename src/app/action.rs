@@ -77,6 +77,8 @@ pub enum Own {
     Band,
     /// One pane over the whole window.
     Zoom,
+    /// A longer span on the charts, or a shorter one.
+    Range(bool),
     /// By so many rows.
     Step(i32),
     /// By so many pages.
@@ -227,6 +229,27 @@ const fn own(
     }
 }
 
+/// The interface's own, where that list has the focus.
+const fn at(
+    id: &'static str,
+    keys: &'static [&'static str],
+    list: ListId,
+    verb: &'static str,
+    task: Own,
+    help: &'static str,
+) -> Action {
+    Action {
+        id,
+        keys,
+        group: Group::Show,
+        verb,
+        help,
+        danger: Danger::Low,
+        scope: Scope::List(list),
+        task: Task::Own(task),
+    }
+}
+
 use Danger::{High, Low, Medium};
 use Group::{Move, Program, Show};
 
@@ -278,6 +301,8 @@ pub const ACTIONS: &[Action] = &[
     own("evidence", &["enter"], Show, "evidence", Own::Evidence, "Show what stands behind the row: query, numbers, age, link."),
     own("filter", &["/"], Show, "filter", Own::Filter, "Filter the list by words."),
     own("zoom", &["z"], Show, "zoom", Own::Zoom, "Give the pane the whole window, or give it back."),
+    at("range-shorter", &["["], ListId::Metrics, "shorter range", Own::Range(false), "Draw the charts over a shorter span, down to 15 m."),
+    at("range-longer", &["]"], ListId::Metrics, "longer range", Own::Range(true), "Draw the charts over a longer span, up to 72 h."),
     own("debts", &["d"], Show, "debts", Own::List(ListId::Debts), "List what was done for a while and is still owed."),
     own("feeds", &["f"], Show, "feeds", Own::List(ListId::Feeds), "List every feed with its age, its fault and what to do."),
     own("passport", &["v"], Show, "rollback passport", Own::List(ListId::Passport), "Show the proof that a rollback would work now."),

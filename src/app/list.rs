@@ -69,6 +69,8 @@ pub struct ListState {
     pub filter: String,
     /// The person chose the row; until then lists that grow at their top stay there.
     pub chosen: bool,
+    /// The person moved in it at all; until then the next thing to do is selected, where there is one.
+    pub touched: bool,
 }
 
 impl ListState {
@@ -96,6 +98,7 @@ impl ListState {
             self.selected = ids.get(*place).cloned().flatten();
             self.seen_at = *place;
             self.chosen = target > 0;
+            self.touched = true;
         }
     }
 

@@ -18,6 +18,11 @@ use super::tour::Tour;
 /// Seconds without a new situation after which nothing on screen counts as known.
 pub const SILENCE: i64 = 90;
 
+/// Spans that the charts may be drawn over, seconds.
+pub const RANGES: [i64; 9] = [
+    900, 1800, 3600, 10_800, 21_600, 43_200, 86_400, 172_800, 259_200,
+];
+
 /// How loud a notice is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loudness {
@@ -134,6 +139,8 @@ pub struct Model {
     pub on_band: bool,
     /// One pane over the whole window.
     pub zoom: bool,
+    /// Seconds that the charts are drawn over; `None`: since the deployment.
+    pub range: Option<i64>,
     /// Where each list stands.
     pub lists: BTreeMap<ListId, ListState>,
     /// The list whose filter is being typed.
@@ -181,6 +188,7 @@ impl Model {
             pane: Pane::Deploys,
             on_band: false,
             zoom: false,
+            range: None,
             lists: BTreeMap::new(),
             filtering: None,
             overlays: Vec::new(),

@@ -290,7 +290,9 @@ fn checklist(s: &Situation) -> Vec<Row<'_>> {
         if items.is_empty() {
             continue;
         }
-        out.push(Row::heading(section.word(), ""));
+        let progress = s.checklist.sections.iter().find(|p| p.section == section);
+        let progress = progress.map_or(String::new(), |p| p.words());
+        out.push(Row::heading(section.word(), progress));
         out.extend(items.into_iter().map(|i| {
             let evidence = format!("item/{}", i.id);
             Row::new(i.id.clone(), Some(evidence), Item::Check(i))
@@ -302,6 +304,16 @@ fn checklist(s: &Situation) -> Vec<Row<'_>> {
         out.extend(w.checkpoints.iter().map(|c| {
             let key = format!("checkpoint/{}", c.after);
             Row::new(key.clone(), Some(key), Item::Checkpoint(c))
+        }));
+        out.extend(w.suspects.iter().map(|x| {
+            let id = format!("suspect/{}/{}/{}", x.worse, x.service, x.version);
+            let at = super::words::moment(x.at, s.now.world, s.timezone);
+            let release = x.release.as_deref().unwrap_or("unplanned");
+            let text = format!(
+                "suspect for {}: {} {} ({release}) {at}, {}",
+                x.worse, x.service, x.version, x.said
+            );
+            Row::text(&id, Some("watch/suspects"), Tone::Hold, text)
         }));
     }
     out

@@ -1,7 +1,10 @@
 //! `cockpit ack` and `cockpit approve`: wishes of a person, judged by the same rules as in the interface.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::domain::act::Outcome;
+use crate::domain::journal::Journal;
 use crate::domain::situation::{Duty, Permission, Permit, Refusal, Request, Task};
 use crate::domain::text::clean;
 
@@ -53,7 +56,8 @@ fn on_release(
     })
 }
 
-/// Takes the permit as it is now and does what it permits, or shows what that would be.
+/// Takes the permit as it is now and does what it permits, or shows what that would be. The exit code: 0 done, 1 refused,
+/// 2 where something was sent and nobody knows whether it happened.
 pub async fn wish(
     mut session: Session,
     action: &str,
@@ -80,6 +84,7 @@ pub async fn wish(
             Err(refusals) => refused(action, &refusals),
         }
     } else {
+        let before: BTreeSet<String> = engine.journal().acts.keys().cloned().collect();
         match engine
             .order_once(&mut session.inbox, request, OUTCOME)
             .await
@@ -88,11 +93,30 @@ pub async fn wish(
                 out::complain(&format!("{}: {}", permit.title, clean(&said, 300)));
                 exit::PASS
             }
-            Err(refusals) => refused(action, &refusals),
+            Err(refusals) => {
+                let code = refused(action, &refusals);
+                if open(engine.journal(), &before) {
+                    exit::UNDECIDED
+                } else {
+                    code
+                }
+            }
         }
     };
     session.engine.close().await;
     code
+}
+
+/// Was an act sent since of which nobody knows whether it happened?
+fn open(journal: &Journal, before: &BTreeSet<String>) -> bool {
+    journal
+        .acts
+        .iter()
+        .filter(|(id, _)| !before.contains(*id))
+        .any(|(_, act)| {
+            let outcome = act.outcome.as_ref().map(|(outcome, _)| outcome);
+            matches!(outcome, None | Some(Outcome::Unknown { .. }))
+        })
 }
 
 fn request(permit: &Permit, given: Vec<(&'static str, String)>) -> Request {

@@ -95,6 +95,8 @@ pub enum Command {
     Gate(GateArgs),
     /// Judge two numbers or two files: is the new version worse?
     Judge(JudgeArgs),
+    /// Run today's triggers over the history: when each would have tripped, and how often falsely
+    Backtest(BacktestArgs),
     /// Fly a release without a screen: does what is owed, one line a change
     Watch(WatchArgs),
     /// Write the brief for on-call
@@ -339,6 +341,23 @@ pub enum Good {
     LowerIsBetter,
     /// Conversion
     HigherIsBetter,
+}
+
+/// `cockpit backtest`.
+#[derive(Debug, clap::Args)]
+pub struct BacktestArgs {
+    /// How many days back
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=90))]
+    pub days: u16,
+    /// The triggers of this release's services, as sealed where they are
+    #[arg(long, value_name = "RELEASE", conflicts_with = "service")]
+    pub release: Option<String>,
+    /// The triggers of this service; else of every service, at most 50
+    #[arg(long, value_name = "SERVICE")]
+    pub service: Option<String>,
+    /// JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `cockpit watch`.

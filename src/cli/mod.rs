@@ -2,6 +2,7 @@
 
 mod acts;
 mod args;
+mod backtest;
 mod calendar;
 mod check;
 mod conflicts;
@@ -86,6 +87,7 @@ fn command(args: &Args) -> u8 {
         Command::Conflicts(wanted) => conflicts::conflicts(args, wanted),
         Command::Gate(gate) => gate::gate(args, gate),
         Command::Judge(judge) => judge::judge(judge),
+        Command::Backtest(backtest) => backtest::backtest(args, backtest),
         Command::Watch(watch) => watch::watch(args, watch),
         Command::Brief(brief) => document::brief(args, brief),
         Command::Handoff(d) => document::document(args, Kind::Handoff, d),

@@ -1,5 +1,7 @@
 //! The contract: gates and triggers of one release, sealed before it is deployed.
 
+use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::event::Contract;
@@ -82,7 +84,66 @@ pub fn diff(sealed: &Contract, now: &Contract) -> Vec<String> {
     lines
 }
 
-fn compare<T: PartialEq>(
+/// The fields that differ: `tolerance 1.5, the file has 2`.
+fn fields<T: Serialize>(sealed: &T, now: &T) -> String {
+    let read = |one: &T| match serde_json::to_value(one) {
+        Ok(Value::Object(map)) => map,
+        _ => serde_json::Map::new(),
+    };
+    let (sealed, now) = (read(sealed), read(now));
+    let said = |v: Option<&Value>| v.map_or_else(|| "nothing".to_owned(), ToString::to_string);
+    let keys: std::collections::BTreeSet<&String> = sealed.keys().chain(now.keys()).collect();
+    keys.into_iter()
+        .filter(|k| sealed.get(*k) != now.get(*k))
+        .map(|k| {
+            format!(
+                "{k} {}, the file has {}",
+                said(sealed.get(k)),
+                said(now.get(k))
+            )
+        })
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+/// What was sealed, a line a gate and trigger: it stays readable whatever the file says later.
+pub fn lines(contract: &Contract) -> Vec<(String, String)> {
+    let mut out = Vec::new();
+    for (service, gates) in &contract.gates {
+        for g in gates {
+            let weight = if g.critical {
+                "critical"
+            } else {
+                "not critical"
+            };
+            out.push((
+                format!("gate {service}"),
+                format!(
+                    "after {}: {} within {}×, {weight}",
+                    g.id,
+                    g.metrics.join(", "),
+                    g.tolerance
+                ),
+            ));
+        }
+    }
+    for (service, triggers) in &contract.triggers {
+        for t in triggers {
+            out.push((
+                format!("trigger {service}"),
+                format!(
+                    "{} for {}, then {}",
+                    t.id,
+                    super::words::seconds(t.hold_for),
+                    format!("{:?}", t.then).to_lowercase()
+                ),
+            ));
+        }
+    }
+    out
+}
+
+fn compare<T: PartialEq + Serialize>(
     lines: &mut Vec<String>,
     service: &str,
     what: &str,
@@ -98,8 +159,9 @@ fn compare<T: PartialEq>(
             )),
             Some(new) if new != old => {
                 lines.push(format!(
-                    "{service}: {what} {} differs from the sealed one",
-                    id(old)
+                    "{service}: {what} {} is sealed with {}",
+                    id(old),
+                    fields(old, new)
                 ));
             }
             Some(_) => {}

@@ -12,6 +12,7 @@ pub mod judge;
 pub mod needs;
 pub mod observe;
 pub mod orders;
+pub mod points;
 pub mod policy;
 pub mod record;
 pub mod recur;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::act::Outcome;
 use super::journal::Journal;
 use super::observe::{Call, Lookback, Need, Subject};
-use super::policy::{Check, Connection, Policy, Release, Service};
+use super::policy::{Change, Check, ChecklistItem, Connection, Policy, Release, Section, Service};
 use super::record::{Part, RecordKind};
 use super::time::{Instant, Now};
 
@@ -23,6 +23,11 @@ const LONGEST: u64 = 74 * 3600;
 /// Id of the need that reads one part of a metric.
 pub fn metric_need(metric: &str, part: Part, step: u64) -> String {
     format!("metric/{metric}/{}/{step}", part.key())
+}
+
+/// Id of the need that reads what proves a checklist item for one version of a service.
+pub fn item_need(item: &str, service: &str, version: &str) -> String {
+    format!("item/{item}/{service}/{version}")
 }
 
 /// The releases that are neither closed nor unknown, as planned now.
@@ -74,6 +79,7 @@ pub fn needs(policy: &Policy, journal: &Journal, now: Now) -> Vec<Need> {
             }
         }
         out.reactions(journal, release);
+        out.proofs(journal, release);
     }
     out.items();
     let mut seen = BTreeSet::new();
@@ -96,7 +102,7 @@ fn lookback(journal: &Journal, open: &[&Release], now: Instant) -> u64 {
 }
 
 /// The read that takes a span: `range` where there is one.
-fn span_read(connection: &Connection) -> Option<&str> {
+pub fn span_read(connection: &Connection) -> Option<&str> {
     match connection.reads.get_key_value("range") {
         Some((name, offer)) if offer.kind == RecordKind::Series => Some(name),
         _ => connection.read_of(RecordKind::Series).map(|(name, _)| name),
@@ -334,6 +340,99 @@ impl Needs<'_> {
         }
     }
 
+    /// What proves a release's checklist items outside: scans, and smoke tests once there is something to test.
+    fn proofs(&mut self, journal: &Journal, release: &Release) {
+        let state = journal.release(&release.id);
+        for item in &self.policy.checklist {
+            // What is kept as it was is not read again.
+            let kept =
+                state.is_some_and(|s| s.kept.iter().any(|(section, _)| *section == item.section));
+            if kept {
+                continue;
+            }
+            let (connection, environment) = match &item.check {
+                Check::SecurityScan { connection, .. } => (connection, None),
+                Check::SmokeTest {
+                    connection,
+                    environment,
+                    ..
+                } => {
+                    let here = environment
+                        .as_ref()
+                        .is_none_or(|e| *e == release.environment);
+                    let started = state.is_some_and(|s| !s.tracks.is_empty());
+                    if here && item.section != Section::PreDeploy && !started {
+                        continue;
+                    }
+                    (connection, environment.as_deref())
+                }
+                _ => continue,
+            };
+            let Some(connection) = connection else {
+                continue;
+            };
+            let place = environment
+                .map(str::to_owned)
+                .unwrap_or_else(|| self.place_of(release, item.section, &item.check));
+            for change in &release.changes {
+                self.proof(item, connection, release, change, &place);
+            }
+        }
+    }
+
+    /// Where an item without an environment of its own looks.
+    fn place_of(&self, release: &Release, section: Section, check: &Check) -> String {
+        let all = &self.policy.environments;
+        let own = all.iter().position(|e| e.name == release.environment);
+        let below = own.and_then(|i| all.get(i.checked_sub(1)?));
+        match (check, section, below) {
+            (Check::SmokeTest { .. }, Section::PreDeploy, Some(below)) => below.name.clone(),
+            _ => release.environment.clone(),
+        }
+    }
+
+    fn proof(
+        &mut self,
+        item: &ChecklistItem,
+        connection: &str,
+        release: &Release,
+        change: &Change,
+        place: &str,
+    ) {
+        let Some(service) = self.policy.service(&change.service) else {
+            return;
+        };
+        let scan = matches!(item.check, Check::SecurityScan { .. });
+        let Some(kind) = self
+            .policy
+            .connections
+            .get(connection)
+            .map(|c| proof_kind(c, scan))
+        else {
+            return;
+        };
+        let mut args = service.args(place);
+        if let Some(image) = &service.image {
+            args.insert("image".to_owned(), image.clone());
+        }
+        for (key, value) in [
+            ("item", &item.id),
+            ("version", &change.to),
+            ("release", &release.id),
+        ] {
+            args.insert(key.to_owned(), value.clone());
+        }
+        self.add(
+            item_need(&item.id, &service.name, &change.to),
+            Subject::Item {
+                item: item.id.clone(),
+            },
+            connection,
+            kind,
+            args,
+        );
+    }
+
     fn items(&mut self) {
         for item in &self.policy.checklist {
             if let Check::Command { connection } = &item.check {
@@ -348,5 +447,17 @@ impl Needs<'_> {
                 );
             }
         }
+    }
+}
+
+/// A scan is read as findings, unless its connection only runs a check: then the exit code is the answer.
+fn proof_kind(connection: &Connection, scan: bool) -> RecordKind {
+    let reads = |kind| connection.read_of(kind).is_some();
+    let set = |key: &str| connection.settings.contains_key(key);
+    let only_check = set("check") && !set("findings");
+    if scan && reads(RecordKind::Finding) && !(reads(RecordKind::Check) && only_check) {
+        RecordKind::Finding
+    } else {
+        RecordKind::Check
     }
 }

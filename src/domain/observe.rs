@@ -334,7 +334,7 @@ pub struct Session {
     pub demo: Option<String>,
     /// Act ids under way in this process.
     pub in_flight: Vec<String>,
-    /// Trigger view id → when its automatic countdown began, in real time; starts over after a clock jump.
+    /// Release and trigger view id → when its automatic countdown began, in real time; starts over after a clock jump.
     pub countdowns: BTreeMap<String, Instant>,
     /// Release and service the person looks at.
     pub focus: (Option<String>, Option<String>),

@@ -375,6 +375,30 @@ pub enum Then {
     Automatic,
 }
 
+/// A pair of windows over which the error budget must not burn faster than so many times the pace that just uses it up.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BurnPair {
+    /// So many times the sustainable pace.
+    pub times: f64,
+    /// The long window, seconds: that it matters.
+    pub long: u64,
+    /// The short window, seconds: that it goes on.
+    pub short: u64,
+}
+
+impl std::fmt::Display for BurnPair {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let span = |s: u64| super::words::seconds(s).replace(' ', "");
+        write!(
+            f,
+            "{} over {}/{}",
+            self.times,
+            span(self.long),
+            span(self.short)
+        )
+    }
+}
+
 /// An agreed condition that calls for rollback.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Trigger {
@@ -392,6 +416,9 @@ pub struct Trigger {
     pub hold_for: u64,
     /// What happens.
     pub then: Then,
+    /// Burn rates of the SLO's budget instead of a limit: breached when both windows of any pair exceed it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub burn: Vec<BurnPair>,
 }
 
 /// A calendar and what its entries become.
@@ -466,6 +493,52 @@ impl Section {
     }
 }
 
+/// How grave a finding is.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Nothing at all passes.
+    None,
+    /// A remark.
+    Info,
+    /// Low.
+    Low,
+    /// Medium.
+    #[default]
+    Medium,
+    /// High.
+    High,
+    /// Critical.
+    Critical,
+}
+
+impl Severity {
+    /// The word shown.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Info => "info",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+    /// A scanner's word; `None` where it names no severity we know, which then counts as the gravest.
+    pub fn read(word: &str) -> Option<Self> {
+        Some(match word.trim().to_lowercase().as_str() {
+            "critical" | "very high" | "blocker" => Self::Critical,
+            "high" | "major" | "error" => Self::High,
+            "medium" | "moderate" | "warning" => Self::Medium,
+            "low" | "minor" | "note" => Self::Low,
+            "info" | "informational" | "negligible" => Self::Info,
+            _ => return None,
+        })
+    }
+}
+
 /// How a checklist item is proven.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
@@ -497,6 +570,27 @@ pub enum Check {
     WithinBaseline,
     /// The driver's process is alive.
     Observed,
+    /// The environment below serves the versions that the release deploys, beside the same neighbours.
+    Parity {
+        /// Compared with this environment; `None`: the one below in promotion order.
+        environment: Option<String>,
+    },
+    /// A scan of the version found nothing above a severity.
+    SecurityScan {
+        /// Connection that reads findings, or of driver `command`; `None`: not configured, so not run.
+        connection: Option<String>,
+        /// The gravest severity that passes.
+        up_to: Severity,
+    },
+    /// A smoke test of the version where it runs.
+    SmokeTest {
+        /// Connection of driver `command` that runs it.
+        connection: Option<String>,
+        /// Names of CI runs that prove it instead.
+        required: Vec<String>,
+        /// Where it runs; `None`: the release's environment after each step, before the deployment the one below.
+        environment: Option<String>,
+    },
     /// A command: exit 0 passes.
     Command {
         /// Connection of driver `command` that runs it.

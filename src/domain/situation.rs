@@ -352,6 +352,32 @@ pub struct ItemView {
     pub note: String,
     /// Since when it is proven.
     pub at: Option<Instant>,
+    /// The proof's two clocks in words: how old the fact is and may be, how long ago it was read and how long that counts.
+    #[serde(default)]
+    pub clocks: String,
+}
+
+/// How far one section of the checklist is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SectionProgress {
+    /// Which.
+    pub section: Section,
+    /// Passed.
+    pub done: u32,
+    /// Waived: a debt, never passed.
+    pub waived: u32,
+    /// In all.
+    pub items: u32,
+}
+
+impl SectionProgress {
+    /// `2/4`, `2/4, 1 waived`.
+    pub fn words(&self) -> String {
+        match self.waived {
+            0 => format!("{}/{}", self.done, self.items),
+            n => format!("{}/{}, {n} waived", self.done, self.items),
+        }
+    }
 }
 
 /// The checklist pane.
@@ -363,15 +389,29 @@ pub struct ChecklistView {
     pub done: u32,
     /// The item to do next.
     pub next: Option<String>,
+    /// Section by section, those that have items.
+    #[serde(default)]
+    pub sections: Vec<SectionProgress>,
 }
 
-/// A line to draw.
+/// A line to draw. A bucket without data has no point; a value that is no number is written as `null`: no data in that bucket.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Chart {
-    /// (bucket end, value) of the new version, or of the whole service.
+    /// (bucket end, value) of the new version, or of the whole service, a minute a point. `null`: no data in that bucket.
+    #[serde(with = "super::points")]
+    #[schemars(with = "Vec<(i64, Option<f64>)>")]
     pub new: Vec<(i64, f64)>,
-    /// The same of the old version beside it.
+    /// The same of the old version beside it. `null`: no data in that bucket.
+    #[serde(with = "super::points")]
+    #[schemars(with = "Vec<(i64, Option<f64>)>")]
     pub old: Vec<(i64, f64)>,
+    /// Ten-minute points of up to 72 h, for the service in focus. `null`: no data in that bucket.
+    #[serde(default, with = "super::points")]
+    #[schemars(with = "Vec<(i64, Option<f64>)>")]
+    pub far: Vec<(i64, f64)>,
+    /// Unix seconds from which on the line is drawn where no range is chosen.
+    #[serde(default)]
+    pub from: Option<i64>,
     /// Baseline band: low and high.
     pub band: Option<(f64, f64)>,
     /// Threshold line.
@@ -380,6 +420,9 @@ pub struct Chart {
     pub deploy_at: Option<i64>,
     /// From when on the new version's numbers are its own.
     pub clean_at: Option<i64>,
+    /// Steps of the rollout: when each took effect, and its share of traffic or its number.
+    #[serde(default)]
+    pub steps: Vec<(i64, String)>,
     /// Why there is nothing to draw.
     pub empty: Option<String>,
 }
@@ -450,6 +493,9 @@ pub struct GateView {
     pub smallest_visible: Option<f64>,
     /// When it began to look.
     pub opened: Option<Instant>,
+    /// The power meter: a regression and from when on it would show at the present traffic.
+    #[serde(default)]
+    pub visible_from: Vec<(f64, Instant)>,
 }
 
 /// A trigger with its distance.
@@ -603,6 +649,26 @@ pub struct CheckpointView {
     pub note: String,
 }
 
+/// What else changed while something got worse. A suspect, not the culprit: nothing links it to the regression but time and
+/// dependency.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Suspect {
+    /// The service that got worse.
+    pub worse: String,
+    /// What changed.
+    pub service: String,
+    /// To this version.
+    pub version: String,
+    /// Its release; `None`: unplanned.
+    pub release: Option<String>,
+    /// When its deployment began.
+    pub at: Instant,
+    /// How far apart by dependency: 0 is the service itself; `None`: no dependency either way.
+    pub distance: Option<u32>,
+    /// The same in words: `checkout calls it`.
+    pub said: String,
+}
+
 /// The watch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WatchView {
@@ -612,6 +678,9 @@ pub struct WatchView {
     pub until: Instant,
     /// Checkpoints in order.
     pub checkpoints: Vec<CheckpointView>,
+    /// Where something got worse: everything that changed in the watch, nearest first. Empty while nothing did.
+    #[serde(default)]
+    pub suspects: Vec<Suspect>,
 }
 
 /// One line of the journal pane.
@@ -907,4 +976,7 @@ pub struct Situation {
     /// What the program owes now: the engine does it.
     #[serde(skip)]
     pub owed: Vec<Duty>,
+    /// Countdowns of automatic triggers that run in this process, by release and trigger: the engine remembers when each began.
+    #[serde(skip)]
+    pub counting: Vec<String>,
 }

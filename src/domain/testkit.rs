@@ -93,6 +93,7 @@ pub fn trigger(limit: Limit, metric: &str, hold_for: u64, then: Then) -> Trigger
         window: 300,
         hold_for,
         then,
+        burn: Vec::new(),
     }
 }
 
@@ -318,6 +319,9 @@ pub struct Vendors {
     pub reactions: Vec<Reaction>,
     pub events: BTreeMap<String, Vec<crate::domain::record::Event>>,
     pub absent: BTreeSet<String>,
+    pub findings: Vec<serde_json::Value>,
+    /// What a check ends with.
+    pub exit: i32,
     /// Act id → how often it was performed.
     pub performed: BTreeMap<String, u32>,
     /// Verbs that are answered with a refusal.
@@ -605,8 +609,11 @@ impl World {
                     digest: Some("sha256:1".into()),
                 }]),
                 Subject::Reactions { .. } => Records::Reaction(v.reactions.clone()),
+                Subject::Item { .. } if need.kind == RecordKind::Finding => {
+                    Records::Other(v.findings.clone())
+                }
                 Subject::Item { .. } => Records::Check(vec![CheckRun {
-                    exit: Some(0),
+                    exit: Some(v.exit),
                     output: "fine".into(),
                 }]),
             };

@@ -207,6 +207,7 @@ fn item(
         mark,
         note: note.into(),
         at,
+        clocks: String::new(),
     }
 }
 
@@ -258,6 +259,7 @@ fn checklist() -> ChecklistView {
         ],
         done: 3,
         next: Some("support".into()),
+        sections: Vec::new(),
     }
 }
 
@@ -327,6 +329,7 @@ fn gates() -> Vec<GateView> {
         n: 6,
         smallest_visible: Some(1.9),
         opened: Some(at(-360)),
+        visible_from: Vec::new(),
     };
     vec![
         gate(
@@ -576,6 +579,7 @@ pub(crate) fn story() -> Situation {
         evidence: BTreeMap::new(),
         troubles: vec![],
         owed: vec![],
+        counting: Vec::new(),
     }
 }
 
@@ -716,6 +720,7 @@ pub(crate) fn watching() -> Situation {
             point(1800, undecided(), "late; 12 of 400 requests"),
             point(3600, Mark::new("ahead", Tone::Plain), "at 17:30"),
         ],
+        suspects: Vec::new(),
     });
     if let Some(d) = s.debts.first_mut() {
         d.overdue = true;

@@ -24,6 +24,8 @@ pub struct Look {
     pub label: String,
     /// The newest points are old: nothing stands out.
     pub old: bool,
+    /// Seconds drawn, up to the newest point; `None`: from where the chart itself begins.
+    pub range: Option<i64>,
 }
 
 /// A chart to be drawn.
@@ -31,6 +33,19 @@ pub struct Plot<'a> {
     chart: &'a Chart,
     look: &'a Look,
     theme: &'a Theme,
+    new: Vec<(i64, f64)>,
+    old: Vec<(i64, f64)>,
+    window: Option<(i64, i64)>,
+}
+
+/// The points in the window; where the minutes do not reach back so far, the ten-minute points before them.
+fn within(near: &[(i64, f64)], far: &[(i64, f64)], window: (i64, i64)) -> Vec<(i64, f64)> {
+    let first = near.first().map_or(i64::MAX, |(t, _)| *t);
+    let far = far.iter().filter(|(t, _)| *t < first);
+    far.chain(near)
+        .filter(|(t, _)| *t >= window.0 && *t <= window.1)
+        .copied()
+        .collect()
 }
 
 /// The ranges that are drawn.
@@ -47,7 +62,25 @@ impl<'a> Plot<'a> {
     /// A chart with its look.
     #[must_use]
     pub fn new(chart: &'a Chart, look: &'a Look, theme: &'a Theme) -> Self {
-        Self { chart, look, theme }
+        let newest = chart.new.iter().chain(&chart.old).map(|(t, _)| *t).max();
+        let window = newest.and_then(|newest| match (look.range, chart.from) {
+            (Some(range), _) => Some((newest.saturating_sub(range), newest)),
+            (None, Some(from)) => Some((from, newest)),
+            (None, None) => None,
+        });
+        let all = (i64::MIN, i64::MAX);
+        let far = match look.range {
+            Some(_) => chart.far.as_slice(),
+            None => &[],
+        };
+        Self {
+            chart,
+            look,
+            theme,
+            new: within(&chart.new, far, window.unwrap_or(all)),
+            old: within(&chart.old, &[], window.unwrap_or(all)),
+            window: window.filter(|_| look.range.is_some()),
+        }
     }
 
     /// Draws into `area`; where there is nothing to draw, it says why.
@@ -83,15 +116,15 @@ impl<'a> Plot<'a> {
             return;
         }
         self.band(buf, plot, scale);
-        self.deploy(buf, plot, scale);
+        self.marks(buf, plot, scale);
         self.threshold(buf, plot, scale);
-        self.line(buf, plot, scale, &self.chart.old, self.theme.old, "o");
+        self.line(buf, plot, scale, &self.old, self.theme.old, "o");
         let value = if self.look.old {
             self.theme.old
         } else {
             self.theme.value
         };
-        self.line(buf, plot, scale, &self.chart.new, value, "*");
+        self.line(buf, plot, scale, &self.new, value, "*");
         self.limit(buf, plot, scale);
         self.values(buf, area, plot, scale, (&low, &high), labels);
         if axis > 0 {
@@ -101,7 +134,7 @@ impl<'a> Plot<'a> {
 
     /// What is drawn: all points with a value, band and threshold included. Flat lines get room around them.
     fn scale(&self) -> Option<Scale> {
-        let points = || self.chart.new.iter().chain(&self.chart.old);
+        let points = || self.new.iter().chain(&self.old);
         let mut x: Option<(i64, i64)> = None;
         let mut y: Option<(f64, f64)> = None;
         for (t, v) in points().filter(|(_, v)| v.is_finite()) {
@@ -128,6 +161,9 @@ impl<'a> Plot<'a> {
             (high.abs() * 0.1).max(f64::MIN_POSITIVE)
         };
         let bottom = if low == 0.0 { 0.0 } else { low - room };
+        if let Some(window) = self.window {
+            x = window;
+        }
         if x.0 == x.1 {
             x = (x.0 - 30, x.1 + 30);
         }
@@ -171,24 +207,62 @@ impl<'a> Plot<'a> {
         }
     }
 
-    fn deploy(&self, buf: &mut Buffer, plot: Area, scale: Scale) {
-        let Some(x) = self.deploy_column(plot, scale) else {
-            return;
-        };
-        let column = Area::new(plot.x + x, plot.y, 1, plot.h);
-        for row in 0..plot.h {
-            Pen::new(buf, self.theme, column, row)
-                .put(self.theme.glyph("┊", "|"), self.theme.deploy);
+    /// A line through the whole plot where the deployment began, a short one at the foot where a step took effect and from
+    /// where on the numbers are the new version's own.
+    fn marks(&self, buf: &mut Buffer, plot: Area, scale: Scale) {
+        let foot = plot.h - (plot.h / 3).max(1);
+        for (at, _) in &self.chart.steps {
+            self.upright(buf, plot, scale, *at, foot, self.theme.glyph("╎", ":"));
+        }
+        if let Some(at) = self.chart.clean_at {
+            self.upright(buf, plot, scale, at, foot, self.theme.glyph("╿", "!"));
+        }
+        if let Some(at) = self.chart.deploy_at {
+            self.upright(buf, plot, scale, at, 0, self.theme.glyph("┊", "|"));
         }
     }
 
-    fn deploy_column(&self, plot: Area, scale: Scale) -> Option<u16> {
-        let at = self.chart.deploy_at?;
+    fn upright(
+        &self,
+        buf: &mut Buffer,
+        plot: Area,
+        scale: Scale,
+        at: i64,
+        from: u16,
+        glyph: &'static str,
+    ) {
+        let Some(x) = self.column_of(at, plot, scale) else {
+            return;
+        };
+        let column = Area::new(plot.x + x, plot.y, 1, plot.h);
+        for row in from..plot.h {
+            Pen::new(buf, self.theme, column, row).put(glyph, self.theme.deploy);
+        }
+    }
+
+    fn column_of(&self, at: i64, plot: Area, scale: Scale) -> Option<u16> {
         let inside = at >= scale.x.0 && at <= scale.x.1;
         inside.then(|| {
             let dot = scale.column(at, usize::from(plot.w));
             u16::try_from(dot).unwrap_or(0)
         })
+    }
+
+    /// Labels of the marks under the plot: the deployment, from where on it is clean, the steps.
+    fn labels(&self, clock: &dyn Fn(i64) -> String) -> Vec<(i64, String)> {
+        let mut out = Vec::new();
+        if let Some(at) = self.chart.deploy_at {
+            let text = format!("{}deploy {}", self.theme.glyph("▴", "^"), clock(at));
+            out.push((at, text));
+        }
+        if let Some(at) = self.chart.clean_at {
+            out.push((at, format!("{}clean", self.theme.glyph("▵", "^"))));
+        }
+        for (at, name) in &self.chart.steps {
+            let name = crate::domain::text::clean(name, 12);
+            out.push((*at, format!("{}{name}", self.theme.glyph("▵", "^"))));
+        }
+        out
     }
 
     /// Folds points into `n` columns, lowest and highest of each.
@@ -305,9 +379,17 @@ impl<'a> Plot<'a> {
     fn times(&self, buf: &mut Buffer, area: Area, plot: Area, scale: Scale) {
         let row = plot.h;
         let line = Area::new(plot.x, area.y, plot.w, area.h);
+        let days = scale.x.1.saturating_sub(scale.x.0) > 20 * 3600;
         let clock = |t: i64| {
             chrono::DateTime::from_timestamp(t, 0)
-                .map(|at| words::clock(at, self.look.zone))
+                .map(|at| match days {
+                    // Over more than a day a clock alone says nothing.
+                    true => at
+                        .with_timezone(&self.look.zone)
+                        .format("%a %H:%M")
+                        .to_string(),
+                    false => words::clock(at, self.look.zone),
+                })
                 .unwrap_or_default()
         };
         let mut pen = Pen::new(buf, self.theme, line, row);
@@ -315,14 +397,21 @@ impl<'a> Plot<'a> {
         let start = clock(scale.x.0);
         pen.put(&start, self.theme.dim);
         let used = u16::try_from(width(&start)).unwrap_or(0) + 1;
-        if let (Some(x), Some(at)) = (self.deploy_column(plot, scale), self.chart.deploy_at) {
-            let text = format!("{}deploy {}", self.theme.glyph("▴", "^"), clock(at));
-            let w = u16::try_from(width(&text)).unwrap_or(0);
-            if x >= used && x + w + 6 < plot.w {
-                Pen::new(buf, self.theme, line, row)
-                    .gap(x)
-                    .put(&text, self.theme.text);
+        // What comes first in importance gets its place; what would stand in another's is left out.
+        let end = u16::try_from(width(&clock(scale.x.1))).unwrap_or(0) + 1;
+        let mut taken: Vec<(u16, u16)> = vec![(0, used), (plot.w.saturating_sub(end), plot.w)];
+        for (at, text) in self.labels(&clock) {
+            let Some(x) = self.column_of(at, plot, scale) else {
+                continue;
+            };
+            let end = x + u16::try_from(width(&text)).unwrap_or(0);
+            if taken.iter().any(|(a, b)| x < *b && *a < end + 1) || end > plot.w {
+                continue;
             }
+            taken.push((x, end + 1));
+            Pen::new(buf, self.theme, line, row)
+                .gap(x)
+                .put(&text, self.theme.text);
         }
     }
 }
@@ -405,6 +494,7 @@ mod tests {
             zone: chrono_tz::UTC,
             label: "limit".into(),
             old: false,
+            range: None,
         };
         let mut buf = Buffer::empty(Rect::new(0, 0, size.0, size.1));
         Plot::new(chart, &look, &theme).draw(&mut buf, Area::new(0, 0, size.0, size.1));

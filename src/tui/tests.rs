@@ -107,6 +107,12 @@ fn screens() -> Vec<(&'static str, Option<Situation>, Vec<&'static str>, bool)> 
         ("feeds", f(fixture::story()), vec!["f"], false),
         ("passport", f(fixture::story()), vec!["v"], false),
         ("zoomed", f(fixture::story()), vec!["4", "z", "j"], false),
+        (
+            "range",
+            f(fixture::story()),
+            vec!["4", "z", "]", "]", "]", "]", "]", "]", "]", "]"],
+            false,
+        ),
         ("blackout", f(fixture::blackout()), vec!["T"], false),
         ("empty", f(fixture::empty()), vec!["3"], false),
         ("read-only", f(fixture::story()), vec!["R"], true),

@@ -568,13 +568,97 @@ fn a_wish_is_rehearsed_done_once_and_refused_with_its_reason() {
         .ends(1);
 }
 
+/// A release whose brief goes out by a program that ends as it is told.
+const BRIEF: &str = r##"title = "brief"
+timezone = "UTC"
+[environments.production]
+[connections.chat]
+connector = "command"
+post_message = ["./chat"]
+[people.ana]
+os = "ana"
+[people.kai]
+os = "kai"
+[oncall]
+channels = [{ connection = "chat", channel = "#releases" }]
+[[oncall.rotation]]
+level = 1
+people = ["kai"]
+start = 2026-11-02T09:00:00
+turn = "7d"
+[[service]]
+name = "checkout"
+[[release]]
+id = "r1"
+title = "one"
+environment = "production"
+driver = "ana"
+changes = [{ service = "checkout", from = "1.0.0", to = "2.0.0", reversible = true }]
+"##;
+
+#[test]
+fn a_brief_of_which_nobody_knows_whether_it_arrived_ends_with_two() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let machine = Machine::with(BRIEF);
+    let tool = machine.folder.path().join("chat");
+    let ends = |script: &str| {
+        fs::write(&tool, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    ends("exit 75");
+    machine.run(&["trust", "--yes"]).ends(0);
+    let send = ["brief", "r1", "--send", "--wait", "5s"];
+    machine.run(&send).ends(2).complains("outcome unknown");
+    ends("echo no such channel >&2; exit 1");
+    machine.run(&send).ends(1).complains("no such channel");
+    ends("echo '{\"id\": \"m1\"}'");
+    machine.run(&send).ends(0).complains("confirmed");
+}
+
+#[test]
+fn a_backtest_reads_the_demo_s_history_and_ends_with_its_counts() {
+    let machine = Machine::demo();
+    let words = ["backtest", "--days", "2", "--service", "checkout"];
+    let said = machine.run(&words).says("watches of at most 1 d");
+    assert!([0, 2].contains(&said.code), "{said:#?}");
+    let json = machine
+        .run(&["backtest", "--days", "2", "--service", "checkout", "--json"])
+        .json();
+    let all = json["triggers"].as_array().unwrap();
+    assert!(all.len() >= 3, "{json:#}");
+    for t in all {
+        assert_eq!(t["minutes"], 2 * 1440, "{t:#}");
+        assert!(t["confirmed"].as_u64() <= t["trips"].as_u64());
+    }
+    machine
+        .run(&["backtest", "--service", "nobody"])
+        .ends(64)
+        .complains("checkout");
+    machine.run(&["backtest", "--days", "0"]).ends(64);
+    Machine::with(BRIEF).run(&["backtest"]).ends(3);
+}
+
 #[test]
 fn the_gate_of_a_release_has_an_exit_code() {
     let machine = Machine::demo();
     let said = machine.run(&["gate", RELEASE, "--wait", "5s", "--json"]);
     let json = said.json();
     assert!(!json["gates"].as_array().unwrap().is_empty(), "{said:#?}");
-    assert!((0..=3).contains(&said.code), "{said:#?}");
+    let word = json["verdict"]["verdict"].as_str().unwrap();
+    let code = match word {
+        "pass" => 0,
+        "fail" => 1,
+        "undecided" => 2,
+        _ => 3,
+    };
+    assert_eq!(said.code, code, "{said:#?}");
+    // Words say the same.
+    let text = machine.run(&["gate", RELEASE, "--wait", "5s"]);
+    assert!(
+        text.out
+            .starts_with(["pass", "fail", "undecided", "not run"][text.code as usize]),
+        "{text:#?}"
+    );
     machine
         .run(&["gate", "nonsense"])
         .ends(64)

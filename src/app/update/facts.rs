@@ -9,6 +9,7 @@ use crate::app::model::{Loudness, Model, Overlay};
 use crate::app::msg::Effect;
 use crate::app::port::Fact;
 use crate::domain::situation::{Advice, Permission, Situation};
+use crate::domain::verdict::Verdict;
 
 pub(super) fn fact(model: &mut Model, fact: Fact) -> Vec<Effect> {
     match fact {
@@ -106,7 +107,10 @@ fn assessed(model: &mut Model, new: Arc<Situation>) -> Vec<Effect> {
             land(model, &new);
             model.tour.resume(&new);
         }
-        Some(old) => effects.extend(news(model, old, &new)),
+        Some(old) => {
+            unticked(model, old, &new);
+            effects.extend(news(model, old, &new));
+        }
     }
     model.tour.watch(&new);
     spoken(model, &new);
@@ -156,30 +160,53 @@ fn spoken(model: &mut Model, s: &Situation) {
     }
 }
 
-/// What the person must hear of although they look elsewhere: a trigger that tripped just now.
-fn news(model: &Model, old: &Situation, new: &Situation) -> Vec<Effect> {
+/// A proof that aged out or turned bad took its tick back by itself: that is said, not left to be noticed.
+fn unticked(model: &mut Model, old: &Situation, new: &Situation) {
+    if old.current != new.current {
+        return;
+    }
+    for item in &new.checklist.items {
+        let was = old.checklist.items.iter().find(|i| i.id == item.id);
+        let done = was.is_some_and(|i| i.verdict == Verdict::Pass);
+        let by_itself = item.automatic || matches!(item.verdict, Verdict::Undecided { .. });
+        if done && by_itself && item.verdict != Verdict::Pass {
+            let text = format!("unticked itself: {}: {}", item.title, item.note);
+            model.say(Loudness::Info, text);
+        }
+    }
+}
+
+/// What the person must hear of although they look elsewhere: triggers that tripped just now, together in one message.
+fn news(model: &Model, old: &Situation, new: &Situation) -> Option<Effect> {
     let before: BTreeSet<&str> = old
         .triggers
         .iter()
         .filter(|t| t.tripped)
         .map(|t| t.id.as_str())
         .collect();
-    let tripped = new
+    let tripped: Vec<_> = new
         .triggers
         .iter()
-        .filter(|t| t.tripped && !before.contains(t.id.as_str()));
-    tripped
-        .filter(|_| !model.focused)
-        .map(|t| Effect::Notify {
-            title: format!(
-                "{}: {} ({})",
-                t.service,
-                new.band.advice.word(),
-                new.band.environment
-            ),
-            body: format!("trigger {} tripped: {}", t.trigger, t.distance),
-        })
-        .collect()
+        .filter(|t| t.tripped && !before.contains(t.id.as_str()))
+        .collect();
+    let first = tripped.first().filter(|_| !model.focused)?;
+    let mut services: Vec<&str> = tripped.iter().map(|t| t.service.as_str()).collect();
+    services.dedup();
+    let body = tripped
+        .iter()
+        .map(|t| format!("trigger {} tripped: {}", t.trigger, t.distance));
+    let title = match services.len() {
+        0 | 1 => first.service.clone(),
+        _ => services.join(", "),
+    };
+    Some(Effect::Notify {
+        title: format!(
+            "{title}: {} ({})",
+            new.band.advice.word(),
+            new.band.environment
+        ),
+        body: body.collect::<Vec<_>>().join("; "),
+    })
 }
 
 /// Open views follow the new situation: evidence shows the newest numbers, a dialog notices that its target moved.

@@ -90,6 +90,8 @@ fn bound(model: &mut Model, key: Key) -> Vec<Effect> {
         .focused_list()
         .filter(|l| model.list_area(*l).is_some())
     {
+        // What is under the cursor when a key comes stays there.
+        model.lists.entry(list).or_default().touched = true;
         scopes.push(Scope::List(list));
     }
     if matches!(model.overlays.last(), Some(Overlay::Refusal { .. })) {

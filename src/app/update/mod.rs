@@ -107,11 +107,22 @@ fn settle_one(model: &mut Model, layout: &Layout, list: ListId) {
         return;
     };
     let ids = rows::ids(model, list);
+    let next = next_of(model, list);
     let state = model.lists.entry(list).or_default();
+    if let Some(next) = next.filter(|_| !state.touched && state.filter.is_empty()) {
+        state.selected = Some(next);
+    }
     if matches!(list, ListId::Band | ListId::Journal | ListId::Messages) {
         state.follow_top(&ids);
     }
     state.settle(&ids, usize::from(area.h));
+}
+
+/// The row that a list opens at: of the checklist the next thing to do.
+fn next_of(model: &Model, list: ListId) -> Option<String> {
+    let s = model.situation.as_ref()?;
+    let here = list == ListId::Checklist && rows::visible_plan(s).is_none();
+    s.checklist.next.clone().filter(|_| here)
 }
 
 /// Tells the engine which release and service the person looks at, when that changed.
@@ -191,6 +202,7 @@ fn pointer(model: &mut Model, mouse: Mouse) -> Vec<Effect> {
                 if let Some(Some(id)) = ids.get(at) {
                     state.selected = Some(id.clone());
                     state.chosen = true;
+                    state.touched = true;
                 }
             }
         }

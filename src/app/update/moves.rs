@@ -7,7 +7,7 @@ use crate::app::edit::Edit;
 use crate::app::fields;
 use crate::app::layout::{Pane, Shape};
 use crate::app::list::ListId;
-use crate::app::model::{Loudness, Model, Overlay};
+use crate::app::model::{Loudness, Model, Overlay, RANGES};
 use crate::app::msg::Effect;
 use crate::app::port::Order;
 use crate::app::rows::{self, Row};
@@ -38,6 +38,7 @@ pub(super) fn own(model: &mut Model, own: Own) -> Vec<Effect> {
             model.tour.did(Stop::Band);
         }
         Own::Zoom => model.zoom = !model.zoom,
+        Own::Range(longer) => range(model, longer),
         Own::Step(by) => step(model, i64::from(by)),
         Own::Page(by) => step(model, i64::from(by) * page(model)),
         Own::Ends(last) => step(model, if last { i64::MAX / 2 } else { i64::MIN / 2 }),
@@ -103,6 +104,8 @@ fn back(model: &mut Model) {
         state.filter.clear();
     } else if model.zoom {
         model.zoom = false;
+    } else if model.range.is_some() && model.pane == Pane::Metrics && !model.on_band {
+        model.range = None;
     } else if model.on_band {
         model.on_band = false;
     }
@@ -114,6 +117,21 @@ fn open(model: &mut Model, list: ListId) {
     }
     model.overlays.retain(|o| !matches!(o, Overlay::List(_)));
     model.overlays.push(Overlay::List(list));
+}
+
+/// The next longer or shorter span; from "since the deployment" an hour.
+fn range(model: &mut Model, longer: bool) {
+    let next = match model.range {
+        None => Some(3600),
+        Some(now) if longer => RANGES.into_iter().find(|r| *r > now),
+        Some(now) => RANGES.into_iter().rev().find(|r| *r < now),
+    };
+    if let Some(next) = next {
+        model.range = Some(next);
+    }
+    let span = model.range.unwrap_or(3600);
+    let span = crate::domain::words::seconds(u64::try_from(span).unwrap_or(0));
+    model.say(Loudness::Info, format!("charts over {span}"));
 }
 
 fn filter(model: &mut Model) {

@@ -533,3 +533,64 @@ fn copying_gives_the_evidence_as_text() {
     assert!(text.contains("query: histogram_quantile"));
     assert_eq!(Key::plain(Code::Enter).to_string(), "enter");
 }
+
+#[test]
+fn the_checklist_opens_at_the_next_thing_to_do_until_a_key_is_pressed_in_it() {
+    let mut m = fixture::model((200, 50), Options::default(), Some(fixture::story()));
+    let selected = |m: &Model| m.lists[&ListId::Checklist].selected.clone();
+    assert_eq!(selected(&m).as_deref(), Some("dashboards"));
+    let tell = |m: &mut Model, next: &str| {
+        let mut s = fixture::story();
+        s.checklist.next = Some(next.into());
+        let now = m.now;
+        update(m, now, Msg::Fact(Fact::Assessed(std::sync::Arc::new(s))));
+    };
+    tell(&mut m, "tests");
+    assert_eq!(selected(&m).as_deref(), Some("tests"));
+    fixture::press(&mut m, &["3", "j"]);
+    let chosen = selected(&m);
+    assert_ne!(chosen.as_deref(), Some("tests"));
+    tell(&mut m, "dashboards");
+    assert_eq!(selected(&m), chosen, "it stays under the finger");
+}
+
+#[test]
+fn what_unticks_itself_is_said() {
+    let mut m = fixture::model((200, 50), Options::default(), Some(fixture::story()));
+    let mut s = fixture::story();
+    let item = s
+        .checklist
+        .items
+        .iter_mut()
+        .find(|i| i.id == "tests")
+        .unwrap();
+    assert_eq!(item.verdict, crate::domain::verdict::Verdict::Pass);
+    item.verdict = crate::domain::verdict::Verdict::Fail;
+    item.note = "unit of 2.14.0 is red".into();
+    let now = m.now;
+    update(
+        &mut m,
+        now,
+        Msg::Fact(Fact::Assessed(std::sync::Arc::new(s))),
+    );
+    let said = &m.notices.last().unwrap().text;
+    assert!(
+        said.contains("unticked itself: tests green: unit"),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_charts_range_goes_from_15_m_to_72_h_and_back_out_by_esc() {
+    let mut m = fixture::model((200, 50), Options::default(), Some(fixture::story()));
+    fixture::press(&mut m, &["4", "["]);
+    assert_eq!(m.range, Some(3600));
+    fixture::press(&mut m, &["[", "[", "[", "["]);
+    assert_eq!(m.range, Some(900));
+    fixture::press(&mut m, &["]"; 20]);
+    assert_eq!(m.range, Some(259_200));
+    fixture::press(&mut m, &["esc", "esc"]);
+    assert_eq!(m.range, None);
+    fixture::press(&mut m, &["3", "]"]);
+    assert_eq!(m.range, None, "only where the charts are");
+}

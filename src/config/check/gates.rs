@@ -7,7 +7,13 @@ use crate::config::limit;
 use crate::config::place::{join, shown};
 use crate::config::raw::scalar::Length;
 use crate::config::raw::service as raw;
-use crate::domain::policy::{After, Direction, Gate, Limit, Metric, MetricKind, Then, Trigger};
+use crate::domain::policy::{
+    After, BurnPair, Direction, Gate, Limit, Metric, MetricKind, Then, Trigger,
+};
+use crate::domain::time::parse_duration;
+
+/// The longest window of a burn rate, seconds: the history that is kept.
+const LONGEST_BURN: u64 = 7 * 86_400;
 
 impl Check<'_> {
     pub(super) fn gates_of(
@@ -143,6 +149,13 @@ impl Check<'_> {
             return None;
         }
         self.metric_named(&at, &raw.metric, metrics)?;
+        if raw.burn_rate.is_some() && raw.window.is_some() {
+            self.found.error_at_key(
+                &join(path, "window"),
+                "the windows of a burn rate stand in it: \"14.4 over 1h/5m\"",
+                None,
+            );
+        }
         for (key, length) in [("for", raw.hold_for), ("window", raw.window)] {
             if length == Some(Length(0)) {
                 self.found.error(&join(path, key), "the length is 0", None);
@@ -204,10 +217,22 @@ fn plain_trigger(
     let Some(metric) = metrics.iter().find(|m| m.id == raw.metric) else {
         return Ok(None);
     };
+    if let Some(pairs) = &raw.burn_rate {
+        if raw.above.is_some() || raw.below.is_some() {
+            let why = "the trigger has a burn rate and a limit; write two triggers";
+            return Err(("burn_rate", why.into()));
+        }
+        return burn(metric, pairs, raw.hold_for, raw.then)
+            .map(Some)
+            .map_err(|why| ("burn_rate", why));
+    }
     let (key, above, given) = match (&raw.above, &raw.below) {
         (Some(given), None) => ("above", true, given),
         (None, Some(given)) => ("below", false, given),
-        (None, None) => return Err(("", "the trigger has neither `above` nor `below`".into())),
+        (None, None) => {
+            let why = "the trigger has neither `above` nor `below` nor `burn_rate`";
+            return Err(("", why.into()));
+        }
         (Some(_), Some(_)) => {
             return Err((
                 "below",
@@ -253,7 +278,73 @@ fn trigger(
         window: window.unwrap_or(hold_for).0,
         hold_for: hold_for.0,
         then,
+        burn: Vec::new(),
     }
+}
+
+/// A trigger by burn rates of the metric's objective.
+fn burn(
+    metric: &Metric,
+    pairs: &[String],
+    hold_for: Option<Length>,
+    then: Then,
+) -> Result<Trigger, String> {
+    if metric.kind != MetricKind::Ratio {
+        return Err(format!(
+            "{} is no ratio: a budget burns by bad events of all events",
+            shown(&metric.id)
+        ));
+    }
+    if pairs.is_empty() {
+        return Err("there is no pair; write for example [\"14.4 over 1h/5m\"]".into());
+    }
+    let burn: Vec<BurnPair> = pairs.iter().map(|p| pair(p)).collect::<Result<_, _>>()?;
+    let words: Vec<String> = burn.iter().map(ToString::to_string).collect();
+    Ok(Trigger {
+        id: format!("{}>burn {}", metric.id, words.join(", ")),
+        metric: metric.id.clone(),
+        above: true,
+        limit: Limit::Slo,
+        window: burn.iter().map(|p| p.short).min().unwrap_or(300),
+        hold_for: hold_for.map_or(0, |l| l.0),
+        then,
+        burn,
+    })
+}
+
+/// `14.4 over 1h/5m`.
+fn pair(text: &str) -> Result<BurnPair, String> {
+    let wrong = || {
+        format!(
+            "\"{}\" is no burn rate; write for example \"14.4 over 1h/5m\"",
+            shown(text)
+        )
+    };
+    let (times, windows) = text.split_once("over").ok_or_else(wrong)?;
+    let (long, short) = windows.split_once('/').ok_or_else(wrong)?;
+    let times: f64 = times
+        .trim()
+        .trim_end_matches(['x', '×'])
+        .trim_end()
+        .parse()
+        .map_err(|_| wrong())?;
+    let span = |text: &str| {
+        parse_duration(text)
+            .ok()
+            .and_then(|d| u64::try_from(d.num_seconds()).ok())
+            .ok_or_else(wrong)
+    };
+    let (long, short) = (span(long)?, span(short)?);
+    if !times.is_finite() || times <= 0.0 {
+        return Err(wrong());
+    }
+    if short < 60 || long <= short || long > LONGEST_BURN {
+        return Err(format!(
+            "\"{}\": the long window comes first, the short one is at least 1m, and 7d of history are kept",
+            shown(text)
+        ));
+    }
+    Ok(BurnPair { times, long, short })
 }
 
 /// What ships beside a service's own triggers (SEMANTICS 7): `5x` over 1 m for 1 m on every ratio that should be low, and every

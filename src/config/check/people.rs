@@ -152,29 +152,17 @@ impl Check<'_> {
         item.shelf_life.map_or(
             match item.check {
                 CheckKind::Manual => self.raw.limits.manual_shelf_life.0,
-                CheckKind::RollbackRehearsed | CheckKind::EscalationReviewed => 30 * DAY,
                 CheckKind::Command => 300,
-                _ => DAY,
+                CheckKind::SmokeTest => DAY,
+                CheckKind::SecurityScan => 7 * DAY,
+                _ => 30 * DAY,
             },
             |l| l.0,
         )
     }
 
     fn proof(&mut self, path: &str, item: &raw::Item) -> Proof {
-        if !item.required.is_empty() && item.check != CheckKind::CiGreen {
-            self.found.error_at_key(
-                &join(path, "required"),
-                "`required` has a meaning only for check = \"ci-green\"",
-                None,
-            );
-        }
-        if item.connection.is_some() && item.check != CheckKind::Command {
-            self.found.error_at_key(
-                &join(path, "connection"),
-                "`connection` has a meaning only for check = \"command\"",
-                None,
-            );
-        }
+        self.keys_of(path, item);
         match item.check {
             CheckKind::Manual => Proof::Manual,
             CheckKind::CiGreen => Proof::CiGreen {
@@ -190,10 +178,103 @@ impl Check<'_> {
             CheckKind::Gates => Proof::Gates,
             CheckKind::WithinBaseline => Proof::WithinBaseline,
             CheckKind::Observed => Proof::Observed,
+            CheckKind::Parity => Proof::Parity {
+                environment: self.place(path, item),
+            },
+            CheckKind::SecurityScan => Proof::SecurityScan {
+                connection: self.reader(path, item),
+                up_to: item.up_to.unwrap_or_default(),
+            },
+            CheckKind::SmokeTest => Proof::SmokeTest {
+                connection: item.connection.as_ref().map(|_| self.command(path, item)),
+                required: item.required.clone(),
+                environment: self.place(path, item),
+            },
             CheckKind::Command => Proof::Command {
                 connection: self.command(path, item),
             },
         }
+    }
+
+    /// Keys that say nothing for this kind of check.
+    fn keys_of(&mut self, path: &str, item: &raw::Item) {
+        use CheckKind as K;
+        let given = [
+            (
+                "required",
+                !item.required.is_empty(),
+                &[K::CiGreen, K::SmokeTest][..],
+                "\"ci-green\" and \"smoke-test\"",
+            ),
+            (
+                "connection",
+                item.connection.is_some(),
+                &[K::Command, K::SmokeTest, K::SecurityScan],
+                "\"command\", \"smoke-test\" and \"security-scan\"",
+            ),
+            (
+                "environment",
+                item.environment.is_some(),
+                &[K::Parity, K::SmokeTest],
+                "\"parity\" and \"smoke-test\"",
+            ),
+            (
+                "up_to",
+                item.up_to.is_some(),
+                &[K::SecurityScan],
+                "\"security-scan\"",
+            ),
+        ];
+        for (key, set, kinds, names) in given {
+            if set && !kinds.contains(&item.check) {
+                self.found.error_at_key(
+                    &join(path, key),
+                    format!("`{key}` has a meaning only for check = {names}"),
+                    None,
+                );
+            }
+        }
+        if item.check == K::SmokeTest && item.connection.is_some() && !item.required.is_empty() {
+            self.found.error_at_key(
+                &join(path, "required"),
+                "a smoke test is run by `connection` or read from the CI runs of `required`, not both",
+                None,
+            );
+        }
+    }
+
+    /// An environment of the file.
+    fn place(&mut self, path: &str, item: &raw::Item) -> Option<String> {
+        let name = item.environment.clone()?;
+        let names: Vec<&str> = self.raw.environments.keys().map(String::as_str).collect();
+        let none = format!("define it: [environments.{}]", shown(&name));
+        self.expect(
+            &join(path, "environment"),
+            "environment",
+            &name,
+            &names,
+            &none,
+        );
+        Some(name)
+    }
+
+    /// A connection that reads findings, or runs a check.
+    fn reader(&mut self, path: &str, item: &raw::Item) -> Option<String> {
+        let name = item.connection.clone()?;
+        let here = join(path, "connection");
+        self.expect_connection(&here, &name, None);
+        if let Some(info) = self.connector_of(&name)
+            && info.driver != "command"
+            && !info.reads.is_empty()
+            && !info.reads.iter().any(|r| r == "finding")
+        {
+            self.found.error(
+                &here,
+                format!("{} reads no findings", shown(&name)),
+                Some("name a connection that reads findings, or one of driver command".into()),
+            );
+        }
+        Some(name)
     }
 
     fn command(&mut self, path: &str, item: &raw::Item) -> String {

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::scalar::{Argument, FlagOrText, Length, Texts, When};
-use crate::domain::policy::{ChangeKind, Purpose, RiskClass, Section};
+use crate::domain::policy::{ChangeKind, Purpose, RiskClass, Section, Severity};
 
 /// Approval rules by risk class.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -82,6 +82,12 @@ pub enum CheckKind {
     WithinBaseline,
     /// The driver's process is alive.
     Observed,
+    /// The environment below serves the versions that the release deploys, beside the same neighbours.
+    Parity,
+    /// A scan of the version found nothing above `up_to`.
+    SecurityScan,
+    /// A smoke test of the version where it runs: a command, or CI runs of that name.
+    SmokeTest,
     /// A command: exit 0 passes.
     Command,
 }
@@ -99,11 +105,15 @@ pub struct Item {
     pub title: String,
     /// How it is proven.
     pub check: CheckKind,
-    /// ci-green: names of runs that must be green; every run where left out.
+    /// ci-green: names of runs that must be green, every run where left out; smoke-test: names of the runs that prove it.
     pub required: Vec<String>,
-    /// command: the connection that runs it.
+    /// command and smoke-test: the connection that runs it; security-scan: the one that reads findings, or of driver command.
     pub connection: Option<String>,
-    /// After which its proof ages out: 12h for manual, 720h for a rehearsal and a review, 5m for a command.
+    /// parity and smoke-test: where to look; the environment below, and for a smoke test after a step the release's own.
+    pub environment: Option<String>,
+    /// security-scan: the gravest severity that passes; medium where left out.
+    pub up_to: Option<Severity>,
+    /// After which its proof ages out: 12h for manual, 5m for a command, 24h for a smoke test, 168h for a scan, else 720h.
     pub shelf_life: Option<Length>,
 }
 

@@ -147,9 +147,11 @@ pub struct Trigger {
     pub above: Option<Amount>,
     /// Bad below: the same.
     pub below: Option<Amount>,
+    /// Instead of a limit: burn rates of the objective's budget, such as "14.4 over 1h/5m"; both windows must exceed it.
+    pub burn_rate: Option<Vec<String>>,
     /// How far each poll looks back; as long as `for` where left out.
     pub window: Option<Length>,
-    /// For how long every poll must be breached; 5m where left out.
+    /// For how long every poll must be breached; 5m where left out, of a burn rate 0s.
     #[serde(rename = "for")]
     pub hold_for: Option<Length>,
     /// What happens.

@@ -380,6 +380,48 @@ pub fn error(snippet: &str) -> (u32, u32, String, String) {
     "is 0"
 )]
 #[case(
+    "[[service.trigger]]\nmetric = \"p95\"\nburn_rate = [\"14.4 over 1h/5m\"]",
+    3,
+    13,
+    "service[0].trigger[0].burn_rate",
+    "no ratio"
+)]
+#[case(
+    "[[service.trigger]]\nmetric = \"error_rate\"\nburn_rate = [\"14.4 over 5m/1h\"]",
+    3,
+    13,
+    "service[0].trigger[0].burn_rate",
+    "the long window comes first"
+)]
+#[case(
+    "[[service.trigger]]\nmetric = \"error_rate\"\nburn_rate = [\"fast\"]",
+    3,
+    13,
+    "service[0].trigger[0].burn_rate",
+    "14.4 over 1h/5m"
+)]
+#[case(
+    "[[service.trigger]]\nmetric = \"error_rate\"\nburn_rate = [\"14.4 over 1h/5m\"]",
+    1,
+    1,
+    "service[0].trigger[0]",
+    "no objective for error_rate"
+)]
+#[case(
+    "[[service.trigger]]\nmetric = \"error_rate\"\nabove = \"2x baseline\"\nburn_rate = [\"14.4 over 1h/5m\"]",
+    4,
+    13,
+    "service[0].trigger[0].burn_rate",
+    "write two triggers"
+)]
+#[case(
+    "slo = { error_rate = \"1%\" }\n[[service.trigger]]\nmetric = \"error_rate\"\nburn_rate = [\"14.4 over 1h/5m\"]\nwindow = \"5m\"",
+    5,
+    1,
+    "service[0].trigger[0].window",
+    "stand in it"
+)]
+#[case(
     "[[defaults.trigger]]\nmetric = \"latency\"\nabove = \"1s\"",
     2,
     10,
@@ -462,6 +504,62 @@ fn fifteen_items_are_too_many_and_it_says_why() {
         text.contains("15 items") && text.contains("ticked without being read"),
         "{text}"
     );
+}
+
+#[rstest]
+#[case(
+    "check = \"parity\"\nenvironment = \"stagging\"",
+    5,
+    15,
+    "checklist[0].environment",
+    "stagging"
+)]
+#[case(
+    "check = \"smoke-test\"\nconnection = \"prom\"",
+    5,
+    14,
+    "checklist[0].connection",
+    "command"
+)]
+#[case(
+    "check = \"security-scan\"\nconnection = \"prom\"",
+    5,
+    14,
+    "checklist[0].connection",
+    "reads no findings"
+)]
+#[case(
+    "check = \"security-scan\"\nup_to = \"grave\"",
+    5,
+    9,
+    "checklist[0].up_to",
+    "critical"
+)]
+#[case(
+    "check = \"ci-green\"\nup_to = \"high\"",
+    5,
+    1,
+    "checklist[0].up_to",
+    "security-scan"
+)]
+#[case(
+    "check = \"manual\"\nenvironment = \"production\"",
+    5,
+    1,
+    "checklist[0].environment",
+    "parity"
+)]
+fn each_kind_of_proof_takes_its_own_keys(
+    #[case] keys: &str,
+    #[case] line: u32,
+    #[case] col: u32,
+    #[case] key: &str,
+    #[case] words: &str,
+) {
+    let item = format!("[[checklist]]\nsection = \"deploy\"\ntitle = \"it\"\n{keys}");
+    let (at, column, path, text) = error(&item);
+    assert_eq!((at, column, path.as_str()), (line, col, key), "{text}");
+    assert!(text.contains(words), "{text}");
 }
 
 #[rstest]

@@ -199,7 +199,7 @@ fn people_checklist_oncall_and_releases() {
     assert_eq!(
         list,
         [
-            ("tests-green", 86_400),
+            ("tests-green", 2_592_000),
             ("rollback-rehearsed", 2_592_000),
             ("smoke-test", 300),
             ("support", 7_200)

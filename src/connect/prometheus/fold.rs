@@ -19,7 +19,8 @@ const LINE: usize = 500;
 pub struct Folded<S> {
     /// Labels and what the sink kept; series with the same labels are one; in order of labels.
     pub series: BTreeMap<Labels, S>,
-    /// `warnings`, `infos` and `isPartial`, cleaned, in one sentence; `None`: the answer is whole.
+    /// `warnings` and `isPartial`, cleaned, in one sentence; `None`: the answer is whole. `infos` speak of the query (a name
+    /// that does not look like a counter), never of missing data.
     pub partial: Option<String>,
     /// Newest finite sample of any series, Unix seconds; `None` without one.
     pub newest: Option<i64>,
@@ -199,7 +200,7 @@ impl<'de> serde::Deserialize<'de> for Key {
                     "status" => Field::Status,
                     "errorType" => Field::ErrorType,
                     "error" => Field::Error,
-                    "warnings" | "infos" => Field::Notes,
+                    "warnings" => Field::Notes,
                     "isPartial" => Field::IsPartial,
                     "data" => Field::Data,
                     "result" => Field::Result,
@@ -238,7 +239,7 @@ impl Visitor<'_> for Line {
     }
 }
 
-/// `warnings` and `infos`: the first few, cleaned; the rest are counted.
+/// `warnings`: the first few, cleaned; the rest are counted.
 struct Notes;
 
 /// How many notes are kept word for word.

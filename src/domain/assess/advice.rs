@@ -5,7 +5,7 @@ use chrono::Duration;
 use crate::domain::policy::{Section, Then};
 use crate::domain::record::DeployState;
 use crate::domain::situation::{
-    Advice, Band, Countdown, NextStep, Permission, Phase, Reason, Situation,
+    Advice, Band, Countdown, NextStep, Permission, Phase, Reason, Situation, TriggerView,
 };
 use crate::domain::verdict::Verdict;
 
@@ -382,14 +382,9 @@ fn armed(view: &View<'_>) -> String {
 /// The countdown of an armed automatic trigger, in real time.
 pub(super) fn countdown(view: &View<'_>, s: &Situation) -> Option<Countdown> {
     let release = view.release?;
-    if !view.observed.session.drives.contains(&release.id) {
-        return None;
-    }
-    if s.plan.as_ref().is_some_and(|p| p.ended.is_none()) {
-        return None;
-    }
     let trigger = automatic(view, s)?;
-    let began = view.observed.session.countdowns.get(&trigger.id)?;
+    let key = countdown_key(&release.id, &trigger.id);
+    let began = view.observed.session.countdowns.get(&key)?;
     let length = i64::try_from(view.policy.limits.countdown).unwrap_or(60);
     Some(Countdown {
         what: format!("rollback by trigger {}", trigger.trigger),
@@ -397,19 +392,39 @@ pub(super) fn countdown(view: &View<'_>, s: &Situation) -> Option<Countdown> {
     })
 }
 
-/// A tripped automatic trigger whose countdown nobody stopped.
-pub(super) fn automatic<'a>(
-    view: &View<'_>,
-    s: &'a Situation,
-) -> Option<&'a crate::domain::situation::TriggerView> {
-    // Only what was agreed beforehand may act by itself (law 3).
-    view.state.filter(|x| x.contract.is_some())?;
+/// Keys of the countdowns that run: kept while their trigger stands, begun over after it did not.
+pub(super) fn counting(view: &View<'_>, s: &Situation) -> Vec<String> {
+    let key = |t: &TriggerView| view.release.map(|r| countdown_key(&r.id, &t.id));
+    automatic(view, s).and_then(key).into_iter().collect()
+}
+
+fn countdown_key(release: &str, trigger: &str) -> String {
+    format!("{release}/{trigger}")
+}
+
+/// A tripped automatic trigger whose countdown nobody stopped, in the process that holds the driver's lease. It must stand by a
+/// fresh reading: what is stale or has a gap rolls nothing back by itself (law 2).
+pub(super) fn automatic<'a>(view: &View<'_>, s: &'a Situation) -> Option<&'a TriggerView> {
+    let release = view.release?;
+    if !view.observed.session.drives.contains(&release.id) {
+        return None;
+    }
+    if s.plan.as_ref().is_some_and(|p| p.ended.is_none()) {
+        return None;
+    }
+    // Only what was agreed beforehand may act by itself (law 3), and only once.
+    let state = view
+        .state
+        .filter(|x| x.contract.is_some() && x.rolled_back().is_none())?;
     s.triggers.iter().find(|t| {
         let key = (t.service.clone(), t.trigger.clone());
-        let trip = view.state.and_then(|x| x.trips.get(&key));
         t.then == Then::Automatic
             && t.tripped
-            && trip.is_some_and(|x| x.cleared.is_none() && !x.cancelled)
+            && t.undecided.is_none()
+            && state
+                .trips
+                .get(&key)
+                .is_some_and(|x| x.cleared.is_none() && !x.cancelled)
     })
 }
 

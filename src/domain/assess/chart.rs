@@ -10,10 +10,14 @@ use super::metrics::{HOUR, Setting, baseline};
 use super::rollout::Rollout;
 use super::triggers;
 
-/// Longest chart, seconds.
+/// Longest chart where no range is chosen, seconds.
 const CHART: i64 = 3 * HOUR;
+/// How far back the minutes of the service in focus go, for the ranges.
+const NEAR: i64 = 12 * HOUR;
+/// How far back its ten-minute points go.
+const FAR: i64 = 72 * HOUR;
 
-/// The line of one metric with its band, threshold and deployment.
+/// The line of one metric with its band, threshold, deployment and steps.
 pub(super) fn chart(
     view: &View<'_>,
     service: &Service,
@@ -34,19 +38,58 @@ pub(super) fn chart(
     let from = deployed
         .map_or(newest - HOUR, |d| d - 20 * 60)
         .max(newest - CHART);
+    // Only what a person looks at carries its ranges: the others would be a gigabyte of points.
+    let focus = in_focus(view, service);
+    let start = if focus { newest - NEAR } else { from };
     let new = set.map_or(Group::Whole, |s| s.new);
     let old = set
         .filter(|s| s.kind == BaselineKind::Concurrent)
         .map(|s| s.old);
     Chart {
-        new: data.line(new, from, newest),
-        old: old.map(|g| data.line(g, from, newest)).unwrap_or_default(),
+        new: data.line(new, start, newest),
+        old: old.map(|g| data.line(g, start, newest)).unwrap_or_default(),
+        far: if focus {
+            data.far_line(newest - FAR, newest)
+        } else {
+            Vec::new()
+        },
+        from: Some(from),
         band: band(data, set, newest),
         threshold: threshold(view, service, data, set),
         deploy_at: deployed,
         clean_at: set.map(|s| s.since),
+        steps: rollout.map(steps).unwrap_or_default(),
         empty: None,
     }
+}
+
+/// The service that a person looks at, else the first of the current release.
+fn in_focus(view: &View<'_>, service: &Service) -> bool {
+    match view.observed.session.focus.1.as_deref() {
+        Some(focus) => focus == service.name,
+        None => view
+            .rollouts
+            .first()
+            .is_some_and(|r| r.service.name == service.name),
+    }
+}
+
+/// When each step took effect, by the journal.
+fn steps(rollout: &Rollout<'_>) -> Vec<(i64, String)> {
+    let Some(track) = rollout.track else {
+        return Vec::new();
+    };
+    track
+        .reached
+        .iter()
+        .map(|(at, step, weight)| {
+            let name = match weight {
+                Some(w) => format!("{w:.0} %"),
+                None => format!("step {step}"),
+            };
+            (at.timestamp(), name)
+        })
+        .collect()
 }
 
 /// Baseline band: 5th to 95th percentile of the hour's points (of the last hour where nothing is deployed).

@@ -86,6 +86,33 @@ impl<'a> Data<'a> {
         out
     }
 
+    /// Kept buckets without a feed: what was read once, for a look at the past. All of it counts as read.
+    pub fn offline(
+        metric: &'a Metric,
+        service: &str,
+        metrics: &'a BTreeMap<SeriesKey, Buckets>,
+    ) -> Self {
+        let from = SeriesKey {
+            metric: metric.id.clone(),
+            service: service.to_owned(),
+            group: String::new(),
+            part: Part::Numerator,
+            step: 0,
+        };
+        Self {
+            metric,
+            parts: metrics
+                .range(from..)
+                .take_while(|(k, _)| k.metric == metric.id && k.service == service)
+                .collect(),
+            read_to: Some(i64::MAX),
+            feed: Freshness::Fresh,
+            cadence: 60,
+            partial: None,
+            noise: OnceCell::new(),
+        }
+    }
+
     fn each(&self, group: Group<'_>, part: Part, step: u64) -> impl Iterator<Item = &'a Buckets> {
         self.parts
             .iter()
@@ -154,6 +181,13 @@ impl<'a> Data<'a> {
         } else {
             Freshness::Stale
         }
+    }
+
+    /// Events, totals and how many buckets had a total over `(from, to]`, of all groups, in buckets of that length.
+    pub fn totals(&self, step: u64, from: i64, to: i64) -> (f64, f64, usize) {
+        let (total, seen) = self.sum(Group::Whole, Part::Denominator, step, from, to);
+        let (events, _) = self.sum(Group::Whole, Part::Numerator, step, from, to);
+        (events, total, seen)
     }
 
     /// Counts over `(from, to]` in live buckets; `None` where nothing was seen. A numerator without any bucket is zero:
@@ -250,6 +284,29 @@ impl<'a> Data<'a> {
             .collect()
     }
 
+    /// The whole service in ten-minute points over `(from, to]`: a ratio's rate, or the worst of the block.
+    pub fn far_line(&self, from: i64, to: i64) -> Vec<(i64, f64)> {
+        if self.metric.kind == MetricKind::Ratio {
+            return self
+                .pairs(Group::Whole, BLOCK, from, to)
+                .into_iter()
+                .filter(|(_, _, total)| *total > 0.0)
+                .map(|(at, events, total)| (at, events / total))
+                .collect();
+        }
+        self.merged(
+            Group::Whole,
+            Part::Value,
+            BLOCK,
+            from,
+            to,
+            |a, b| match self.metric.direction {
+                Direction::LowerIsBetter => a.max(b),
+                Direction::HigherIsBetter => a.min(b),
+            },
+        )
+    }
+
     /// Noise of the whole service from the seven days before `until`, in days of 24 hours. Reckoned once.
     pub fn noise(&self, until: i64) -> Noise {
         if self.metric.shared_noise {
@@ -308,10 +365,7 @@ impl<'a> Data<'a> {
         };
         let (total, seen) = self.sum(Group::Whole, Part::Value, BUCKET, from, to);
         let now = whole(total, seen, (to - from).div_euclid(60));
-        // A span shorter than a block has no equal in the history.
-        if (to - from) < block() {
-            return (now, Vec::new());
-        }
+        // A span shorter than a block has no equal in the history: the whole blocks bound it from above.
         let earlier = spans_before(deployed, to, to - from)
             .into_iter()
             .filter_map(|(a, b)| {

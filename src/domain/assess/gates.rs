@@ -84,6 +84,7 @@ fn one(
     let mut n = 0u64;
     let mut visible: Option<f64> = None;
     let mut wait: Option<f64> = None;
+    let mut shows: Vec<(f64, f64)> = Vec::new();
     let mut fresh = true;
     for id in &gate.metrics {
         // A sealed gate may name a metric that is gone from the file: it did not run, and must not be skipped.
@@ -120,6 +121,11 @@ fn one(
                 if let Some(m) = j.power.as_ref().and_then(|p| p.pass_minutes) {
                     wait = Some(wait.map_or(m, |w: f64| w.max(m)));
                 }
+                for need in j.power.iter().flat_map(|p| &p.fail) {
+                    if let Some(minutes) = need.minutes {
+                        slowest(&mut shows, need.ratio, minutes);
+                    }
+                }
                 (j.verdict.clone(), said(&j, metric.unit))
             }
             Err(verdict) => (
@@ -149,7 +155,7 @@ fn one(
         && matches!(verdict, Verdict::Undecided { .. });
     GateView {
         mark: mark(&verdict, accepted),
-        said: sentence(&verdict, wait),
+        said: sentence(&verdict, wait, visible_from(view, &shows)),
         id,
         service: service.name.clone(),
         gate: gate.id.clone(),
@@ -161,7 +167,33 @@ fn one(
         n,
         smallest_visible: visible,
         opened: Some(opened),
+        visible_from: shows
+            .iter()
+            .map(|(ratio, minutes)| (*ratio, when(view, *minutes)))
+            .collect(),
     }
+}
+
+/// Keeps for each regression the metric that needs longest to show it.
+fn slowest(shows: &mut Vec<(f64, f64)>, ratio: f64, minutes: f64) {
+    match shows.iter_mut().find(|(r, _)| (*r - ratio).abs() < 1e-9) {
+        Some((_, known)) => *known = known.max(minutes),
+        None => shows.push((ratio, minutes)),
+    }
+}
+
+/// In so many minutes at the present traffic; a hundred years where that is for ever.
+fn when(view: &View<'_>, minutes: f64) -> Instant {
+    let seconds = (minutes * 60.0).clamp(0.0, 3.2e9) as i64;
+    view.at() + chrono::Duration::seconds(seconds)
+}
+
+/// `2× visible from about 16:52`: the smallest regression of those shown that is not visible yet.
+fn visible_from(view: &View<'_>, shows: &[(f64, f64)]) -> Option<String> {
+    let (ratio, minutes) = shows.iter().find(|(_, minutes)| *minutes > 0.0)?;
+    let at = when(view, *minutes);
+    let clock = crate::domain::words::moment(at, view.at(), view.policy.timezone);
+    Some(format!("{ratio:.0}× visible from about {clock}"))
 }
 
 fn with_why(verdict: &Verdict, words: String) -> String {
@@ -179,17 +211,25 @@ fn mark(verdict: &Verdict, accepted: bool) -> Mark {
     }
 }
 
-fn sentence(verdict: &Verdict, wait: Option<f64>) -> String {
+fn sentence(verdict: &Verdict, wait: Option<f64>, visible: Option<String>) -> String {
     match verdict {
         Verdict::Pass => "every metric passed".to_owned(),
         Verdict::Fail => "a critical metric failed".to_owned(),
-        Verdict::Undecided { why, .. } => match wait.filter(|w| *w > 0.0 && w.is_finite()) {
-            Some(minutes) => format!(
-                "{why}; needs about {} more at this traffic",
-                time::duration_words(chrono::Duration::seconds((minutes * 60.0) as i64))
-            ),
-            None => why.clone(),
-        },
+        Verdict::Undecided { why, .. } => {
+            let mut text = why.clone();
+            if let Some(minutes) = wait.filter(|w| *w > 0.0 && w.is_finite()) {
+                let whole = chrono::Duration::minutes(minutes.ceil().min(1e7) as i64);
+                text.push_str(&format!(
+                    "; needs about {} more at this traffic",
+                    time::duration_words(whole)
+                ));
+            }
+            if let Some(visible) = visible {
+                text.push_str("; ");
+                text.push_str(&visible);
+            }
+            text
+        }
         Verdict::NotRun { why } => why.clone(),
     }
 }
@@ -212,6 +252,12 @@ fn prove(one: &GateView) -> Evidence {
     }
     if let Some(visible) = one.smallest_visible {
         lines.push(("smallest visible".to_owned(), format!("{visible:.2}×")));
+    }
+    for (ratio, at) in &one.visible_from {
+        lines.push((
+            format!("{ratio:.0}× visible"),
+            format!("from about {} UTC", at.format("%H:%M")),
+        ));
     }
     Evidence {
         title: format!("gate {} of {}", one.gate, one.service),

@@ -459,13 +459,24 @@ pub(super) fn baseline(data: &Data<'_>, set: &Setting<'_>) -> Option<f64> {
         let c = data.counts(set.old, from, to)?;
         return Some(c.events / c.total).filter(|v| v.is_finite());
     }
-    let mut values: Vec<f64> = data
-        .points(set.old, from, to)
-        .into_iter()
-        .map(|(_, v)| v)
-        .collect();
+    median(data.points(set.old, from, to))
+}
+
+/// The upper median of a series' points.
+pub(super) fn median(points: Vec<(i64, f64)>) -> Option<f64> {
+    let mut values: Vec<f64> = points.into_iter().map(|(_, v)| v).collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied()
+}
+
+/// The exact queries of a metric, a line a part: what the store is asked, the bucket's length filled in.
+pub(super) fn queries(metric: &Metric) -> String {
+    metric
+        .parts()
+        .iter()
+        .map(|(part, q)| format!("{}: {}", part.key(), q.replace("$bucket", "60s")))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// The judgement in one line: counts, estimate, interval, tolerance.
@@ -536,14 +547,7 @@ fn prove(view: &View<'_>, metric: &Metric, one: &MetricView) -> Evidence {
     Evidence {
         title: format!("{} of {}", metric.title, one.service),
         lines,
-        query: Some(
-            metric
-                .parts()
-                .iter()
-                .map(|(part, q)| format!("{}: {q}", part.key()))
-                .collect::<Vec<_>>()
-                .join("\n"),
-        ),
+        query: Some(queries(metric)),
         link: view
             .policy
             .service(&one.service)

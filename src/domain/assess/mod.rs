@@ -2,6 +2,7 @@
 //! the [`Situation`] out. Pure; called again after every fact.
 
 mod advice;
+pub mod backtest;
 mod calendar;
 mod chart;
 mod checklist;
@@ -22,8 +23,12 @@ mod owed;
 mod passport;
 mod permits;
 mod plan;
+pub(crate) mod poll;
+mod proofs;
 mod rollout;
 mod start_at;
+mod sources;
+mod suspects;
 mod triggers;
 mod watch;
 
@@ -128,6 +133,9 @@ impl<'a> View<'a> {
     }
 }
 
+/// Who the program is in the journal.
+pub(crate) const PROGRAM: &str = "cockpit";
+
 /// Evidence gathered while judging.
 pub(crate) type Proofs = BTreeMap<String, Evidence>;
 
@@ -156,6 +164,19 @@ fn others(view: &View<'_>, s: &mut Situation) {
         }
         let focus = Some(release.id.as_str());
         let (_, other) = judge(view.policy, view.journal, view.observed, view.now, focus);
+        s.counting.extend(other.counting);
+        if let Some(countdown) = &other.band.countdown {
+            // It must be in sight, whatever a person looks at (law 3).
+            s.troubles.insert(
+                0,
+                format!(
+                    "{}: {} at {} UTC; look at that release to stop it",
+                    release.title,
+                    countdown.what,
+                    countdown.ends_real.format("%H:%M:%S")
+                ),
+            );
+        }
         for duty in other.owed {
             if !s.owed.iter().any(|d| d.key == duty.key) {
                 s.owed.push(duty);
@@ -237,11 +258,19 @@ fn judge<'a>(
         evidence: BTreeMap::new(),
         troubles: feeds::troubles(&view),
         owed: Vec::new(),
+        counting: Vec::new(),
     };
+    let shown = |r: &&ReleaseView| r.contract.is_some() || s.current.as_ref() == Some(&r.plan.id);
+    for release in s.releases.iter().filter(shown) {
+        let key = format!("release/{}", release.plan.id);
+        proofs.insert(key, prove_release(&view, release));
+    }
     s.checklist = checklist::checklist(&view, &s, &mut proofs);
+    suspects::fill(&view, &mut s, &mut proofs);
     s.band.countdown = advice::countdown(&view, &s);
     s.permits = permits::all(&view, &s);
     advice::advise(&view, &mut s);
+    s.counting = advice::counting(&view, &s);
     s.owed = owed::owed(&view, &s);
     s.evidence = proofs;
     (view, s)
@@ -349,12 +378,7 @@ fn release_view(view: &View<'_>, release: &Release) -> ReleaseView {
         contract: state
             .and_then(|s| s.contract.as_ref())
             .map(|(digest, _, _)| digest.clone()),
-        contract_diff: state
-            .and_then(|s| s.contract.as_ref())
-            .map(|(_, sealed, _)| {
-                super::contract::diff(sealed, &super::contract::of(view.policy, release))
-            })
-            .unwrap_or_default(),
+        contract_diff: contract_diff(view, release, state),
         started: state.and_then(|s| s.tracks.values().map(|t| t.started).min()),
         finished: state.and_then(|s| s.tracks.values().filter_map(|t| t.finished).max()),
         commits,
@@ -369,6 +393,70 @@ fn release_view(view: &View<'_>, release: &Release) -> ReleaseView {
                     .collect()
             })
             .unwrap_or_default(),
+    }
+}
+
+/// What the file says now that was not sealed, and with whom it came.
+fn contract_diff(view: &View<'_>, release: &Release, state: Option<&ReleaseState>) -> Vec<String> {
+    let Some((_, sealed, _)) = state.and_then(|s| s.contract.as_ref()) else {
+        return Vec::new();
+    };
+    let mut lines = super::contract::diff(sealed, &super::contract::of(view.policy, release));
+    if lines.is_empty() {
+        return lines;
+    }
+    if let Some((who, known_by, at)) = &view.journal.policy_by {
+        lines.push(format!(
+            "the file in force came with {who} ({known_by}) at {} UTC; what was sealed counts",
+            at.format("%Y-%m-%d %H:%M")
+        ));
+    }
+    lines
+}
+
+/// What stands behind a release: its contract as sealed, and what differs from the file.
+fn prove_release(view: &View<'_>, release: &ReleaseView) -> Evidence {
+    let mut lines = vec![
+        ("release".to_owned(), release.plan.title.clone()),
+        ("phase".to_owned(), release.phase.word().to_owned()),
+    ];
+    let state = view.journal.release(&release.plan.id);
+    let mut put = |key: &str, value: String| lines.push((key.to_owned(), value));
+    put("environment", release.plan.environment.clone());
+    if let Some(driver) = &release.driver {
+        put("driver", driver.clone());
+    }
+    for change in &release.plan.changes {
+        let from = change.from.as_deref().unwrap_or("what serves");
+        put(
+            "change",
+            format!("{} {from} → {}", change.service, change.to),
+        );
+    }
+    for approval in &release.approvals {
+        put("approval", approval.clone());
+    }
+    match state.and_then(|s| s.contract.as_ref()) {
+        Some((digest, contract, at)) => {
+            let short: String = digest.chars().take(12).collect();
+            put(
+                "contract",
+                format!("{short}, sealed {} UTC", at.format("%Y-%m-%d %H:%M")),
+            );
+            lines.extend(super::contract::lines(contract));
+        }
+        None => put("contract", "not sealed".to_owned()),
+    }
+    lines.extend(
+        release
+            .contract_diff
+            .iter()
+            .map(|line| ("differs".to_owned(), line.clone())),
+    );
+    Evidence {
+        title: release.plan.title.clone(),
+        lines,
+        ..Evidence::default()
     }
 }
 

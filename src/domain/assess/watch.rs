@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::Duration;
 
 use crate::domain::event::Measured;
-use crate::domain::judge::{GateMetric, combine_gate, judge_alerts};
+use crate::domain::judge::{GateMetric, combine_gate, judge_alerts, judge_alerts_within};
 use crate::domain::policy::{MetricKind, Release, RiskClass};
 use crate::domain::situation::{CheckpointView, Mark, Phase, Situation, Tone, WatchView};
 use crate::domain::time::{self, Instant};
@@ -20,6 +20,9 @@ use super::{View, clock_full, phase_of};
 pub(super) const CHECKPOINTS: [u64; 7] = [300, 1800, 3600, 14_400, 86_400, 172_800, 259_200];
 /// A checkpoint taken later than this after it was due is marked late, seconds.
 const LATE: i64 = 300;
+
+/// A span shorter than this has no equal in the history's blocks, seconds.
+const BLOCK: i64 = 600;
 
 /// When the last step took effect (or the rollback put the old version back).
 pub(super) fn since(view: &View<'_>) -> Option<Instant> {
@@ -90,6 +93,7 @@ pub(super) fn watch(view: &View<'_>) -> Option<WatchView> {
         since,
         until: since + Duration::seconds(i64::try_from(length).unwrap_or(0)),
         checkpoints,
+        suspects: Vec::new(),
     })
 }
 
@@ -191,7 +195,12 @@ fn volume(view: &View<'_>, data: &Data<'_>, rollout: &Rollout<'_>, at: i64) -> (
     let from = clean.max(to - HOUR);
     let (now, earlier) = data.things(started.timestamp(), from, to);
     let usable = data.freshness(view.at().timestamp()).usable() && data.partial.is_none();
-    let volume = judge_alerts(now.filter(|_| usable), &earlier);
+    let now = now.filter(|_| usable);
+    let volume = if to - from < BLOCK {
+        judge_alerts_within(now, &earlier)
+    } else {
+        judge_alerts(now, &earlier)
+    };
     let words = volume.words();
     (volume.verdict, words)
 }

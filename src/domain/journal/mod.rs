@@ -162,6 +162,8 @@ pub struct ReleaseState {
     pub contract: Option<(String, Contract, Instant)>,
     /// Item → who, when, note.
     pub ticks: BTreeMap<String, (String, Instant, String)>,
+    /// Item → who took its tick back last (the program, where it aged out), when, why.
+    pub unticked: BTreeMap<String, (String, Instant, String)>,
     /// Item → who, reason, due.
     pub waivers: BTreeMap<String, (String, String, Instant)>,
     /// Section → evidence as it was.
@@ -233,6 +235,8 @@ pub struct Journal {
     pub debts: BTreeMap<String, Debt>,
     /// Digest of the policy last loaded.
     pub policy: Option<String>,
+    /// Who loaded it, how that is known, when.
+    pub policy_by: Option<(String, String, Instant)>,
     /// Latest events, oldest first.
     pub lines: VecDeque<Event>,
 }
@@ -277,7 +281,10 @@ impl Journal {
 
     fn apply_global(&mut self, event: &Event) {
         match &event.body {
-            Body::PolicyLoaded { digest, .. } => self.policy = Some(digest.clone()),
+            Body::PolicyLoaded { digest, .. } => {
+                self.policy = Some(digest.clone());
+                self.policy_by = Some((event.actor.clone(), event.known_by.clone(), event.at));
+            }
             Body::Intended { act } => {
                 self.acts.entry(act.id.clone()).or_insert_with(|| ActState {
                     act: act.clone(),
@@ -544,11 +551,14 @@ impl ReleaseState {
         let who = event.actor.clone();
         match &event.body {
             Body::Ticked { item, note } => {
+                self.unticked.remove(item);
                 self.ticks
                     .insert(item.clone(), (who, event.at, note.clone()));
             }
-            Body::Unticked { item, .. } => {
+            Body::Unticked { item, why } => {
                 self.ticks.remove(item);
+                self.unticked
+                    .insert(item.clone(), (who, event.at, why.clone()));
             }
             Body::Waived { item, reason, due } => {
                 self.waivers

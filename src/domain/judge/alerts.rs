@@ -9,6 +9,8 @@ use crate::domain::verdict::Verdict;
 
 /// The share over baseline that is tolerated: 10 %.
 const TOLERATED: f64 = 1.1;
+/// So many pass whatever the baseline is: median + 2, and no median is below 0.
+const SURE: u64 = 2;
 /// Level of the one-sided lower bound that a Fail rests on.
 const LEVEL: f64 = 0.98;
 
@@ -75,6 +77,22 @@ pub fn judge_alerts(alerts: Option<u64>, baseline: &[u64]) -> AlertVolume {
     }
 }
 
+/// The same where the baseline's spans are longer than the one judged, so that they bound its own from above: so few alerts
+/// that every baseline would pass them pass, more than the longer spans explain fail, and nothing else is decided.
+#[must_use]
+pub fn judge_alerts_within(alerts: Option<u64>, longer: &[u64]) -> AlertVolume {
+    let mut out = judge_alerts(alerts, longer);
+    if let (Verdict::Pass, Some(n)) = (&out.verdict, alerts)
+        && n > SURE
+    {
+        out.verdict = Verdict::undecided(
+            format!("{n} alerts; the history has no span this short to compare with"),
+            n,
+        );
+    }
+    out
+}
+
 fn against(x: f64, median: f64, limit: f64) -> Verdict {
     if x <= limit {
         return Verdict::Pass;
@@ -139,6 +157,25 @@ mod tests {
         let short = judge_alerts(Some(0), &[0, 0]);
         assert!(short.verdict.why().unwrap().contains("2 of at least 3"));
         assert_eq!(judge_alerts(Some(0), &[]).words(), "0 alerts, no baseline");
+    }
+
+    #[test]
+    fn against_longer_spans_only_the_sure_ends_are_decided() {
+        let longer = [10; 7];
+        for (alerts, word) in [
+            (0, "pass"),
+            (2, "pass"),
+            (3, "undecided"),
+            (12, "undecided"),
+            (30, "fail"),
+        ] {
+            let seen = judge_alerts_within(Some(alerts), &longer);
+            assert_eq!(seen.verdict.word(), word, "{alerts}");
+        }
+        assert_eq!(
+            judge_alerts_within(Some(0), &[]).verdict.word(),
+            "undecided"
+        );
     }
 
     #[test]

@@ -41,7 +41,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::verdict::Verdict;
-pub use alerts::{AlertVolume, judge_alerts};
+pub use alerts::{AlertVolume, judge_alerts, judge_alerts_within};
 pub use command::{JudgeAnswer, QuantileQuestion, RatioQuestion, answer_quantile, answer_ratio};
 pub use counts::{Counts, CountsInput, Elapsed, Segment, decide_counts, judge_counts};
 pub use dispersion::{BLOCK_MINUTES, Block, Dispersion, MIN_BLOCKS, day_term, measure};

@@ -8,6 +8,7 @@
 
 mod advice;
 mod conflicts;
+mod backtest;
 mod deploying;
 mod fold;
 mod gates;
@@ -15,6 +16,7 @@ mod green;
 mod people;
 mod permits;
 mod planning;
+mod proofs;
 mod rollback;
 mod starts;
 mod vendors;

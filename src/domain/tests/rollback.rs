@@ -199,7 +199,7 @@ fn an_automatic_trigger_acts_only_when_sealed_and_after_its_countdown() {
     w.start();
     w.traffic.insert("checkout".into(), (6000.0, 0.01, 0.2));
     w.minutes(8).unwrap();
-    let id = w.assess().triggers[0].id.clone();
+    let id = w.assess().counting[0].clone();
     let began = w.now.real;
     w.observed.session.countdowns.insert(id, began);
     assert!(w.assess().band.countdown.is_some());
@@ -227,6 +227,69 @@ fn an_automatic_trigger_acts_only_when_sealed_and_after_its_countdown() {
     unsealed.restart();
     assert_eq!(plans(&unsealed), 0);
     assert!(unsealed.assess().band.armed.contains("not sealed"));
+}
+
+#[test]
+fn a_countdown_stands_only_on_fresh_data_and_only_with_the_lease() {
+    let mut p = policy();
+    p.services[0].triggers[0].then = Then::Automatic;
+    let mut w = World::new(p);
+    w.start();
+    w.traffic.insert("checkout".into(), (6000.0, 0.01, 0.2));
+    w.minutes(8).unwrap();
+    assert_eq!(w.assess().counting.len(), 1);
+    assert!(w.assess().band.armed.starts_with("auto armed by ana"));
+    // The clocks jumped: it stands again only after a fresh reading.
+    let mut jumped = w.clone();
+    jumped.observed.not_before = Some(w.now.world + Duration::seconds(1));
+    let s = jumped.assess();
+    assert!(s.counting.is_empty() && s.triggers[0].tripped);
+    jumped.quiet_minute();
+    assert_eq!(jumped.assess().counting.len(), 1);
+    let mut stale = w.clone();
+    stale.silent = vec!["metric/".into()];
+    for _ in 0..3 {
+        stale.quiet_minute();
+    }
+    let s = stale.assess();
+    assert!(s.triggers[0].tripped && s.counting.is_empty());
+    let mut observer = w.clone();
+    observer.observed.session.drives.clear();
+    let s = observer.assess();
+    assert!(s.counting.is_empty() && s.band.countdown.is_none());
+    assert_eq!(s.band.armed, "not armed: nobody watching");
+    observer
+        .observed
+        .session
+        .leases
+        .insert(RELEASE.into(), "lou@tower 7".into());
+    assert_eq!(observer.assess().band.armed, "auto armed by lou@tower 7");
+}
+
+#[test]
+fn a_countdown_of_a_release_nobody_looks_at_runs_and_is_in_sight() {
+    let mut p = policy();
+    p.services[0].triggers[0].then = Then::Automatic;
+    p.releases
+        .push(release("z-other", vec![change("payments", NEW)]));
+    let mut w = World::new(p);
+    w.start();
+    w.traffic.insert("checkout".into(), (6000.0, 0.01, 0.2));
+    w.minutes(8).unwrap();
+    w.observed.session.focus.0 = Some("z-other".into());
+    let id = w.assess().counting[0].clone();
+    let began = w.now.real;
+    w.observed.session.countdowns.insert(id, began);
+    let s = w.assess();
+    assert_eq!(s.current.as_deref(), Some("z-other"));
+    assert!(
+        s.troubles[0].contains("rollback by trigger"),
+        "{:?}",
+        s.troubles
+    );
+    w.now.real += Duration::seconds(60);
+    let owed = w.assess().owed;
+    assert!(owed.iter().any(|d| d.key.starts_with("plan/")));
 }
 
 #[test]

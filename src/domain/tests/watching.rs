@@ -53,6 +53,31 @@ fn one_that_was_slept_through_is_late_and_about_its_own_hour() {
     assert_eq!(seen[2].1, "fail", "{seen:?}");
 }
 
+/// Minutes slept since the last step, and what was taken on return: seconds after, late or not.
+#[rstest::rstest]
+#[case(4, &[])]
+#[case(7, &[(300, false)])]
+#[case(11, &[(300, true)])]
+#[case(33, &[(300, true), (1800, false)])]
+#[case(40, &[(300, true), (1800, true)])]
+#[case(250, &[(300, true), (1800, true), (3600, true), (14_400, true)])]
+fn what_was_due_meanwhile_is_taken_from_history_and_marked(
+    #[case] slept: u32,
+    #[case] expected: &[(u64, bool)],
+) {
+    let mut w = World::shipped();
+    for _ in 0..slept {
+        w.quiet_minute();
+    }
+    w.engine().unwrap();
+    let seen = checkpoints(&w);
+    let taken: Vec<(u64, bool)> = seen.iter().map(|c| (c.0, c.2)).collect();
+    assert_eq!(taken, expected, "{seen:?}");
+    assert!(seen.iter().all(|c| c.1 == "pass"), "{seen:?}");
+    w.engine().unwrap();
+    assert_eq!(checkpoints(&w).len(), expected.len(), "each once");
+}
+
 #[test]
 fn they_compare_with_the_seven_days_before() {
     let mut w = World::shipped();
@@ -322,4 +347,103 @@ fn what_was_open_when_its_phase_ended_is_never_done() {
     assert_eq!(s.checklist.items[0].mark.word, "open");
     assert_ne!(s.checklist.items[0].verdict, Verdict::Pass);
     assert_eq!(s.checklist.done, 0);
+}
+
+#[test]
+fn a_regression_lists_what_else_changed_and_names_nobody() {
+    let mut p = policy();
+    p.releases
+        .push(release("z-pay", vec![change("payments", NEW)]));
+    p.services.push(service("search", &[]));
+    p.releases
+        .push(release("z-search", vec![change("search", NEW)]));
+    let mut w = World::new(p);
+    w.start();
+    for _ in 0..2 {
+        w.minutes(12).unwrap();
+        w.act("promote", &[]).unwrap();
+        w.engine().unwrap();
+    }
+    for (name, release) in [("search", "z-search"), ("payments", "z-pay")] {
+        *w.record(name) = deployment(name, NEW);
+        w.record(name).started_at = Some(w.now.world);
+        w.minutes(1).unwrap();
+        assert!(
+            w.journal
+                .release(release)
+                .unwrap()
+                .tracks
+                .contains_key(name)
+        );
+    }
+    w.observed.session.focus.0 = Some(RELEASE.into());
+    w.minutes(10).unwrap();
+    let suspects = |w: &World| w.assess().watch.unwrap().suspects;
+    assert!(suspects(&w).is_empty(), "nothing got worse");
+    w.traffic.insert("checkout".into(), (6000.0, 0.3, 0.3));
+    w.minutes(12).unwrap();
+    let list = suspects(&w);
+    let said: Vec<(&str, &str)> = list
+        .iter()
+        .map(|x| (x.service.as_str(), x.said.as_str()))
+        .collect();
+    assert_eq!(
+        said,
+        [
+            ("checkout", "the service itself"),
+            ("payments", "checkout calls it"),
+            ("search", "no dependency either way"),
+        ]
+    );
+    let proof = &w.assess().evidence["watch/suspects"];
+    assert!(proof.lines.last().unwrap().1.contains("nothing links any"));
+    // With nothing else changed there is no riddle.
+    let mut alone = World::shipped();
+    alone.minutes(10).unwrap();
+    alone.traffic.insert("checkout".into(), (6000.0, 0.3, 0.3));
+    alone.minutes(12).unwrap();
+    assert!(suspects(&alone).is_empty());
+}
+
+#[test]
+fn few_alerts_in_the_first_minutes_pass_and_the_end_can_be_shipped() {
+    let mut p = policy();
+    let mut alerts = metric("alerts", MetricKind::Count);
+    alerts.group_label = None;
+    p.metrics.push(alerts);
+    let mut w = World::new(p);
+    let put = |w: &mut World, step: u64, at: i64| {
+        let key = crate::domain::observe::SeriesKey {
+            metric: "alerts".into(),
+            service: "checkout".into(),
+            group: String::new(),
+            part: crate::domain::record::Part::Value,
+            step,
+        };
+        w.observed.metrics.entry(key).or_default().insert(at, 0.0);
+    };
+    let now = w.now.world.timestamp();
+    for i in 0..=(8 * 144) {
+        put(&mut w, 600, (now / 600 - i) * 600);
+    }
+    for i in 0..200 {
+        put(&mut w, 60, now + i * 60);
+    }
+    w.start();
+    for _ in 0..2 {
+        w.minutes(12).unwrap();
+        w.act("promote", &[]).unwrap();
+    }
+    w.minutes(7).unwrap();
+    let first = w.events.iter().rev().find_map(|e| match &e.body {
+        Body::CheckpointTaken {
+            after: 300,
+            measured,
+            ..
+        } => Some(measured["checkout"].clone()),
+        _ => None,
+    });
+    let volume = first.unwrap();
+    let volume = volume.iter().find(|m| m.metric == "alerts").unwrap();
+    assert_eq!(volume.verdict, Verdict::Pass, "{volume:?}");
 }

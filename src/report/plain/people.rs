@@ -29,6 +29,18 @@ pub(super) fn watch(w: &mut Writer<'_>) {
         })
         .collect();
     w.page.table(2, &rows);
+    for x in &watch.suspects {
+        let release = x.release.as_deref().unwrap_or("unplanned");
+        let line = format!(
+            "suspect for {}: {} {} ({release}) at {}, {}",
+            x.worse,
+            x.service,
+            x.version,
+            w.at(x.at),
+            x.said
+        );
+        w.page.put(2, &line);
+    }
 }
 
 /// Who is on call, and the brief.

@@ -180,7 +180,9 @@ pub(super) fn checklist(w: &mut Writer<'_>) {
             })
             .collect();
         if !rows.is_empty() {
-            w.page.put(2, section.word());
+            let progress = c.sections.iter().find(|p| p.section == section);
+            let progress = progress.map_or(String::new(), |p| format!(" {}", p.words()));
+            w.page.put(2, &format!("{}{progress}", section.word()));
             w.page.table(4, &rows);
         }
     }

@@ -100,9 +100,12 @@ impl Engine {
         let facts = std::mem::replace(&mut self.facts, tx);
         self.act_on(ONLY, request).await;
         let end = Tick::now() + patience;
+        let mut said = Vec::new();
         let result = loop {
-            if let Some(result) = done(&mut rx) {
-                break result;
+            done(&mut rx, &mut said);
+            // One wish may be several acts, such as a brief over two channels: the last one is waited for.
+            if !said.is_empty() && self.observed.session.in_flight.is_empty() {
+                break all(std::mem::take(&mut said));
             }
             tokio::select! {
                 msg = inbox.rx.recv() => {
@@ -214,11 +217,28 @@ impl Engine {
 
 fn done(
     facts: &mut tokio::sync::mpsc::UnboundedReceiver<Fact>,
-) -> Option<Result<String, Vec<Refusal>>> {
+    said: &mut Vec<Result<String, Vec<Refusal>>>,
+) {
     while let Ok(fact) = facts.try_recv() {
         if let Fact::Done { result, .. } = fact {
-            return Some(result);
+            said.push(result);
         }
     }
-    None
+}
+
+/// Done only when every part is.
+fn all(said: Vec<Result<String, Vec<Refusal>>>) -> Result<String, Vec<Refusal>> {
+    let mut words = Vec::new();
+    let mut refusals = Vec::new();
+    for one in said {
+        match one {
+            Ok(text) => words.push(text),
+            Err(more) => refusals.extend(more),
+        }
+    }
+    if refusals.is_empty() {
+        Ok(words.join("; "))
+    } else {
+        Err(refusals)
+    }
 }

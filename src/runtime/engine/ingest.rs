@@ -1,8 +1,10 @@
 //! An answer becomes an observation.
 
+use std::collections::BTreeMap;
+
 use crate::domain::needs::{BUCKET, LAST_HOUR};
 use crate::domain::observe::{Answer, Fault, Freshness, Need, Observation, SeriesKey, Subject};
-use crate::domain::policy::MetricKind;
+use crate::domain::policy::{Metric, MetricKind};
 use crate::domain::record::{Part, Records, Series};
 use crate::domain::rules::Rules;
 use crate::domain::time::Instant;
@@ -124,26 +126,9 @@ impl Engine {
         let whole = self.horizon(step);
         let mut changed = false;
         for one in series {
-            let service = one
-                .labels
-                .get(&spec.service_label)
-                .map_or(WHOLE, String::as_str)
-                .to_owned();
-            let Some(horizon) = self.kept_from(&service, step, whole) else {
+            let key = series_key(spec, &one.labels, part, step);
+            let Some(horizon) = self.kept_from(&key.service, step, whole) else {
                 continue;
-            };
-            let group = spec
-                .group_label
-                .as_ref()
-                .and_then(|l| one.labels.get(l))
-                .cloned()
-                .unwrap_or_default();
-            let key = SeriesKey {
-                metric: metric.to_owned(),
-                service,
-                group,
-                part,
-                step,
             };
             let buckets = self.observed.metrics.entry(key).or_default();
             for (at, value) in one.points {
@@ -194,5 +179,29 @@ impl Engine {
             .filter(|(k, _)| k.metric == *metric && k.part == *part && k.step == *step)
             .filter_map(|(_, b)| b.last_key_value().map(|(at, _)| *at))
             .max()
+    }
+}
+
+/// The key of a series with these labels.
+pub(super) fn series_key(
+    metric: &Metric,
+    labels: &BTreeMap<String, String>,
+    part: Part,
+    step: u64,
+) -> SeriesKey {
+    SeriesKey {
+        metric: metric.id.clone(),
+        service: labels
+            .get(&metric.service_label)
+            .map_or(WHOLE, String::as_str)
+            .to_owned(),
+        group: metric
+            .group_label
+            .as_ref()
+            .and_then(|l| labels.get(l))
+            .cloned()
+            .unwrap_or_default(),
+        part,
+        step,
     }
 }

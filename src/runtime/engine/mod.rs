@@ -7,6 +7,7 @@ mod doer;
 mod headless;
 mod ingest;
 mod keeper;
+mod past;
 mod reader;
 mod reload;
 
@@ -341,6 +342,8 @@ impl Engine {
 
     /// Judges anew, hands the situation out and does what is owed until nothing new is owed.
     async fn judge(&mut self) {
+        // Before anything is done: a machine that slept must not act on what it knew when it fell asleep.
+        self.clock_jumped();
         for _ in 0..8 {
             let now = self.clock.now();
             let s = assess(&self.policy, &self.journal, &self.observed, now);
@@ -520,24 +523,13 @@ impl Engine {
         true
     }
 
-    /// Remembers in real time when an automatic trigger's countdown began.
+    /// Remembers in real time when an automatic trigger's countdown began. One that does not stand any more (a gap, a stale
+    /// feed, another driver) is forgotten: it starts over.
     fn count_down(&mut self, s: &Situation, real: Instant) {
-        let tripped: BTreeSet<&str> = s
-            .triggers
-            .iter()
-            .filter(|t| t.tripped && t.then == crate::domain::policy::Then::Automatic)
-            .map(|t| t.id.as_str())
-            .collect();
-        self.observed
-            .session
-            .countdowns
-            .retain(|id, _| tripped.contains(id.as_str()));
-        for id in tripped {
-            self.observed
-                .session
-                .countdowns
-                .entry(id.to_owned())
-                .or_insert(real);
+        let countdowns = &mut self.observed.session.countdowns;
+        countdowns.retain(|id, _| s.counting.contains(id));
+        for id in &s.counting {
+            countdowns.entry(id.clone()).or_insert(real);
         }
     }
 

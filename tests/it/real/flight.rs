@@ -22,47 +22,70 @@ use super::world::{CANARY, REGRESSED, SERVICES, World};
 /// Minutes that the latest step has lasted: the gate's new data.
 const STEP: i64 = 60;
 
-/// A folder with a cockpit.toml on that server, and a tool that prints where every service's rollout stands.
-struct Flight {
+/// A folder with a cockpit.toml on that server, and a tool that prints where the services' rollouts stand.
+pub struct Flight {
     folder: tempfile::TempDir,
     trust: String,
+    services: Vec<&'static str>,
 }
 
 impl Flight {
-    fn on(server: &RealPrometheus) -> Self {
+    /// Of these services, with a trigger above so many times the baseline over that window.
+    pub fn on(
+        server: &RealPrometheus,
+        services: &[&'static str],
+        (above, window): (&str, &str),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let tool = folder.path().join("rollouts");
-        let list = json_file(folder.path(), server.world);
+        let list = json_file(folder.path(), server.world, services);
         std::fs::write(&tool, format!("#!/bin/sh\nexec cat '{}'\n", list.display())).unwrap();
         std::fs::set_permissions(&tool, std::fs::Permissions::from_mode(0o755)).unwrap();
         let file = folder.path().join("cockpit.toml");
-        std::fs::write(&file, toml(&server.url(), &tool)).unwrap();
+        std::fs::write(&file, toml(&server.url(), &tool, services, (above, window))).unwrap();
         let place = Place {
             config: Some(file.clone()),
             data_dir: Some(folder.path().join("data")),
             ..Place::default()
         };
         let trust = load_file(&place, &file).unwrap().subject.digest;
-        Self { folder, trust }
+        Self {
+            folder,
+            trust,
+            services: services.to_vec(),
+        }
     }
 
-    /// `cockpit status --json`: the situation.
-    fn status(&self) -> Value {
+    /// The tool knows of no rollout.
+    pub fn nothing_deployed(&self) {
+        std::fs::write(self.folder.path().join("rollouts.json"), "[]").unwrap();
+    }
+
+    /// A command on this file: what it printed, and its exit code.
+    pub fn run(&self, words: &[&str]) -> (std::process::Output, i32) {
         let out = Command::new(crate::pty::binary())
             .arg("--config")
             .arg(self.folder.path().join("cockpit.toml"))
             .arg("--data-dir")
             .arg(self.folder.path().join("data"))
-            .args(["--trust", &self.trust, "status", "--json", "--wait", "90s"])
+            .args(["--trust", &self.trust])
+            .args(words)
             .output()
             .unwrap();
+        let code = out.status.code().unwrap_or(-1);
+        (out, code)
+    }
+
+    /// `cockpit status --json`: the situation.
+    fn status(&self) -> Value {
+        let (out, _) = self.run(&["status", "--json", "--wait", "90s"]);
         serde_json::from_slice(&out.stdout)
             .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&out.stderr)))
     }
 }
 
 /// Where each rollout stands: at its canary, for as long as the world says.
-fn json_file(folder: &Path, world: World) -> PathBuf {
+fn json_file(folder: &Path, world: World, services: &[&str]) -> PathBuf {
     let at = |minutes: i64| {
         chrono::DateTime::from_timestamp(world.end - minutes * 60, 0)
             .unwrap()
@@ -76,17 +99,17 @@ fn json_file(folder: &Path, world: World) -> PathBuf {
         })
     };
     let file = folder.join("rollouts.json");
-    let list: Vec<Value> = SERVICES.iter().map(one).collect();
+    let list: Vec<Value> = services.iter().map(one).collect();
     std::fs::write(&file, Value::from(list).to_string()).unwrap();
     file
 }
 
-fn toml(url: &str, tool: &Path) -> String {
-    let services: String = SERVICES
+fn toml(url: &str, tool: &Path, flown: &[&str], (above, window): (&str, &str)) -> String {
+    let services: String = flown
         .iter()
         .map(|s| format!("[[service]]\nname = \"{s}\"\nteam = \"t\"\n"))
         .collect();
-    let changes: String = SERVICES
+    let changes: String = flown
         .iter()
         .map(|s| {
             format!(
@@ -120,8 +143,8 @@ after = "step"
 metrics = ["error_rate"]
 [[defaults.trigger]]
 metric = "error_rate"
-above = "2x baseline"
-window = "5m"
+above = "{above}"
+window = "{window}"
 for = "5m"
 then = "propose"
 [people]
@@ -142,7 +165,7 @@ changes = [
 }
 
 /// What a cockpit that watched the rollouts begin has in its journal: the contract sealed, each canary seen at its step.
-fn watched(flight: &Flight, world: World) {
+pub fn watched(flight: &Flight, world: World) {
     let file = flight.folder.path().join("cockpit.toml");
     let data = flight.folder.path().join("data");
     let place = Place {
@@ -157,7 +180,7 @@ fn watched(flight: &Flight, world: World) {
         digest: contract::digest(&contract),
         contract,
     }];
-    bodies.extend(SERVICES.iter().map(|service| Body::DeploymentSeen {
+    bodies.extend(flight.services.iter().map(|service| Body::DeploymentSeen {
         service: (*service).to_owned(),
         environment: "production".to_owned(),
         version: "2.0.0".to_owned(),
@@ -239,7 +262,7 @@ fn the_regressed_service_alone_is_red_and_a_dead_server_leaves_nothing_green() {
     let Some(mut server) = RealPrometheus::start("flight") else {
         return;
     };
-    let flight = Flight::on(&server);
+    let flight = Flight::on(&server, &SERVICES, ("2x baseline", "5m"));
     watched(&flight, server.world);
     let s = flight.status();
     let metrics = by_service(&s, "metrics");

@@ -4,9 +4,11 @@
 
 mod alertmanager;
 mod alerts;
+mod backtest;
 mod clone;
 mod commits;
 mod flight;
+mod gate;
 pub mod http;
 mod metrics;
 mod prometheus;

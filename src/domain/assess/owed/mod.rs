@@ -44,6 +44,7 @@ pub(super) fn owed(view: &View<'_>, s: &Situation) -> Vec<Duty> {
     out.gates(s);
     out.trips(s);
     out.sections(s);
+    out.untick();
     out.acks();
     let drives = view.release.is_some_and(|r| session.drives.contains(&r.id));
     if drives {
@@ -274,6 +275,24 @@ impl Owed<'_, '_> {
                     }],
                 );
             }
+        }
+    }
+
+    /// A tick that aged out takes itself back and says so.
+    fn untick(&mut self) {
+        let Some(release) = self.view.release else {
+            return;
+        };
+        for (item, who, at) in checklist::aged_ticks(self.view) {
+            let age = crate::domain::time::age_words(self.view.at() - at);
+            self.record(
+                format!("aged/{}/{item}/{}", release.id, at.timestamp()),
+                Some(&release.id),
+                vec![Body::Unticked {
+                    item,
+                    why: format!("ticked by {who} {age} ago: aged out, tick it again"),
+                }],
+            );
         }
     }
 
