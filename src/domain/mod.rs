@@ -2,8 +2,10 @@
 
 pub mod act;
 pub mod assess;
+pub mod calendar;
 pub mod connector;
 pub mod contract;
+pub mod dates;
 pub mod diag;
 pub mod event;
 pub mod journal;
@@ -11,6 +13,7 @@ pub mod judge;
 pub mod needs;
 pub mod observe;
 pub mod orders;
+pub mod planning;
 pub mod policy;
 pub mod record;
 pub mod recur;
@@ -18,6 +21,7 @@ pub mod rollback;
 pub mod rules;
 pub mod secret;
 pub mod situation;
+pub mod suggest;
 pub mod text;
 pub mod time;
 pub mod verdict;

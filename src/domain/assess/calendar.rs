@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use chrono::Duration;
 
 use crate::domain::event::Closing;
+use crate::domain::planning;
 use crate::domain::policy::{Change, Release};
 use crate::domain::rules::target;
 use crate::domain::situation::{
@@ -15,6 +16,7 @@ use crate::domain::window::{
     Compiled, Fit, HoldKind, NextChange, SegmentKind, Standing, Target, Timeline, WindowState,
 };
 
+use super::span::origin_of;
 use super::{Proofs, View, clock_full, conflicts, phase_of};
 
 /// Days on the strip.
@@ -422,10 +424,8 @@ fn state_mark(state: &WindowState) -> Mark {
 }
 
 fn releases(view: &View<'_>) -> Vec<CalendarRelease> {
-    let mut list: Vec<CalendarRelease> = view
-        .policy
-        .releases
-        .iter()
+    let mut list: Vec<CalendarRelease> = planning::releases(view.policy, view.journal)
+        .into_iter()
         .map(|r| {
             let started = view
                 .journal
@@ -437,6 +437,7 @@ fn releases(view: &View<'_>) -> Vec<CalendarRelease> {
                 environment: r.environment.clone(),
                 at: started.or(r.planned),
                 mark: Mark::new(phase_of(view, r).word(), Tone::Plain),
+                note: origin_of(view, r).unwrap_or_default(),
             }
         })
         .collect();
@@ -457,6 +458,7 @@ fn releases(view: &View<'_>) -> Vec<CalendarRelease> {
                     environment: String::new(),
                     at: Some(span.start),
                     mark: Mark::new(format!("in calendar {}", dated.calendar), Tone::Plain),
+                    note: String::new(),
                 });
             }
         }

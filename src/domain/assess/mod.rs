@@ -19,6 +19,7 @@ mod passport;
 mod permits;
 mod plan;
 mod rollout;
+mod span;
 mod triggers;
 mod watch;
 
@@ -27,6 +28,7 @@ use std::collections::BTreeMap;
 use super::journal::{Journal, ReleaseState};
 use super::needs::{self, open_releases};
 use super::observe::{Freshness, Need, Observation, Observed};
+use super::planning;
 use super::policy::{Policy, Release, Service};
 use super::situation::{Evidence, FORMAT, Phase, ReleaseView, Situation};
 use super::time::{Instant, Now};
@@ -106,9 +108,11 @@ pub(crate) type Proofs = BTreeMap<String, Evidence>;
 
 pub(crate) use owed::{brief_text as act_brief_text, messages as act_messages, steer as act_steer};
 pub(crate) use permits::next_service;
+pub use span::calendar_span;
 
 /// Judges everything.
 pub fn assess(policy: &Policy, journal: &Journal, observed: &Observed, now: Now) -> Situation {
+    let policy = &*planning::effective(policy, journal);
     let (view, mut s) = judge(policy, journal, observed, now, None);
     others(&view, &mut s);
     s
@@ -144,6 +148,7 @@ pub(crate) fn with_view<T>(
     now: Now,
     then: impl FnOnce(&View<'_>, &Situation) -> T,
 ) -> T {
+    let policy = &*planning::effective(policy, journal);
     let (view, s) = judge(policy, journal, observed, now, None);
     then(&view, &s)
 }
@@ -223,14 +228,7 @@ fn judge<'a>(
 fn pick<'a>(view: &mut View<'a>, focus: Option<&str>) -> Vec<&'a Release> {
     let policy = view.policy;
     let journal = view.journal;
-    let mut all: Vec<&Release> = policy.releases.iter().collect();
-    all.extend(
-        journal
-            .releases
-            .values()
-            .filter_map(|r| r.plan.as_ref())
-            .filter(|p| policy.release(&p.id).is_none()),
-    );
+    let mut all = planning::releases(policy, journal);
     let rank = |r: &Release| {
         let focus = focus == Some(r.id.as_str());
         let phase = phase_of(view, r);
