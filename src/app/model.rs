@@ -110,6 +110,8 @@ pub enum Overlay {
     GoTo {
         /// As typed.
         query: Edit,
+        /// Which date that is.
+        meant: Option<chrono::NaiveDate>,
         /// Why it is no date.
         complaint: Option<String>,
     },
@@ -152,6 +154,8 @@ pub struct Model {
     pub focused: bool,
     /// The mouse is on.
     pub mouse: bool,
+    /// Where the person stands in the calendar.
+    pub calendar: super::calendar::Calendar,
     /// The tour.
     pub tour: Tour,
     /// Why the engine stopped.
@@ -190,6 +194,7 @@ impl Model {
             dismissed: 0,
             focused: true,
             mouse: false,
+            calendar: super::calendar::Calendar::default(),
             fatal: None,
             title: String::new(),
             told: (None, None),
@@ -261,6 +266,9 @@ impl Model {
                 .as_ref()
                 .map_or(0, |s| s.metrics.len() + s.gates.len() + s.triggers.len());
             return Some(metrics_split(area.inner(), rows).1);
+        }
+        if list == ListId::Calendar && super::calendar::drawn(self).is_some() {
+            return Some(super::calendar::split(self, area.inner()).1);
         }
         Some(area.inner())
     }

@@ -13,7 +13,7 @@ use super::list::ListId;
 use super::model::{Loudness, Model};
 use super::msg::{Effect, Mouse, Msg};
 use super::port::Order;
-use super::{fields, rows};
+use super::{calendar, fields, rows};
 
 /// Takes in what happened at `now` and gives what is to be done.
 pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
@@ -39,8 +39,11 @@ pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
         }
         Msg::Ticked => Vec::new(),
     };
+    calendar::sync(model);
     settle(model);
     effects.extend(tell(model));
+    let look = calendar::ask(model);
+    effects.extend(look.map(|look| Effect::Order(Order::Look(Box::new(look)))));
     effects
 }
 
@@ -136,7 +139,7 @@ fn pointer(model: &mut Model, mouse: Mouse) -> Vec<Effect> {
             let Some(area) = model.list_area_in(&layout, list) else {
                 return Vec::new();
             };
-            if area.holds(x, y) {
+            if area.holds(x, y) && !(list == ListId::Calendar && calendar::is_grid(model)) {
                 let ids = rows::ids(model, list);
                 let state = model.lists.entry(list).or_default();
                 let at = state.offset + usize::from(y - area.y);
