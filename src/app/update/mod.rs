@@ -186,4 +186,6 @@ fn copy(model: &mut Model) -> Vec<Effect> {
 }
 
 #[cfg(test)]
+mod calendar_tests;
+#[cfg(test)]
 mod tests;

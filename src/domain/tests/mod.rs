@@ -7,6 +7,7 @@
 )]
 
 mod advice;
+mod calendar;
 mod deploying;
 mod fold;
 mod gates;
