@@ -3,6 +3,7 @@
 pub mod act;
 pub mod assess;
 pub mod calendar;
+pub mod conflict;
 pub mod connector;
 pub mod contract;
 pub mod dates;

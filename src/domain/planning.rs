@@ -4,7 +4,10 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::journal::Journal;
-use super::policy::{Change, ChangeKind, Policy, Purpose, Release, Reversible, RiskClass};
+use super::conflict::DeadlineKind;
+use super::policy::{
+    Change, ChangeKind, Deadlines, Policy, Purpose, Release, Reversible, RiskClass,
+};
 use super::suggest::nearest;
 use super::text::clean;
 use super::time::{Instant, parse_duration};
@@ -69,9 +72,9 @@ pub const FIELDS: [(&str, &str, bool); 11] = [
     ("length", "length", false),
     ("driver", "driver", false),
     ("author", "author", false),
-    ("risk", "risk class", false),
-    ("purpose", "purpose", false),
-    ("watch", "watch", false),
+    ("class", "class", false),
+    ("deadlines", "deadlines", false),
+    ("after", "goes after", false),
 ];
 
 /// What is typed, read as a release: as far as it can be read, and what is wrong with it.
@@ -142,20 +145,9 @@ pub fn draft(
     let people: Vec<&str> = policy.people.keys().map(String::as_str).collect();
     let driver = r.known("driver", "person", &people);
     let author = r.known("author", "person", &people);
-    let risk = choice(&mut r, "risk", "risk class", &[
-        ("low", RiskClass::Low),
-        ("normal", RiskClass::Normal),
-        ("high", RiskClass::High),
-    ]);
-    let purpose = choice(&mut r, "purpose", "purpose", &[
-        ("regular", Purpose::Regular),
-        ("hotfix", Purpose::Hotfix),
-        ("security", Purpose::Security),
-    ]);
-    let significant = choice(&mut r, "watch", "watch", &[
-        ("24h", false),
-        ("72h", true),
-    ]);
+    let class = class(&mut r);
+    let deadlines = deadlines(&mut r, policy, now, planned);
+    let depends_on = after(&mut r, policy, journal, &id);
     let place = |key: &str| FIELDS.iter().position(|(k, ..)| *k == key);
     r.problems.sort_by_key(|(key, _)| place(key));
     let release = match (environment, changes, planned) {
@@ -168,10 +160,12 @@ pub fn draft(
             driver,
             author,
             changes,
-            purpose: purpose.unwrap_or_default(),
-            significant: significant.unwrap_or_default(),
-            risk: risk.unwrap_or_default(),
+            purpose: class.purpose,
+            significant: class.significant,
+            risk: class.risk,
             failure_modes: Vec::new(),
+            deadlines,
+            depends_on,
         }),
         _ => None,
     };
@@ -230,10 +224,105 @@ fn length(r: &mut Reading<'_>) -> Option<u64> {
     None
 }
 
-fn choice<T: Copy>(r: &mut Reading<'_>, key: &str, what: &str, from: &[(&str, T)]) -> Option<T> {
-    let names: Vec<&str> = from.iter().map(|(name, _)| *name).collect();
-    let name = r.known(key, what, &names)?;
-    from.iter().find(|(n, _)| *n == name).map(|(_, value)| *value)
+/// How a release is looked at.
+#[derive(Clone, Copy, Default)]
+struct Class {
+    risk: RiskClass,
+    purpose: Purpose,
+    significant: bool,
+}
+
+/// `high, hotfix, 72h`: risk class, purpose, length of the watch, in any order.
+fn class(r: &mut Reading<'_>) -> Class {
+    const WORDS: [&str; 8] = [
+        "low", "normal", "high", "regular", "hotfix", "security", "24h", "72h",
+    ];
+    let mut class = Class::default();
+    for word in r.text("class").split([',', ' ']).filter(|w| !w.is_empty()) {
+        match word {
+            "low" => class.risk = RiskClass::Low,
+            "normal" => class.risk = RiskClass::Normal,
+            "high" => class.risk = RiskClass::High,
+            "regular" => class.purpose = Purpose::Regular,
+            "hotfix" => class.purpose = Purpose::Hotfix,
+            "security" => class.purpose = Purpose::Security,
+            "24h" => class.significant = false,
+            "72h" => class.significant = true,
+            other => {
+                let why = unknown("class", other, &WORDS);
+                r.wrong("class", why);
+            }
+        }
+    }
+    class
+}
+
+/// `code freeze mon 12:00, testing tue 09:00, deploy wed 18:00`; they follow each other, and what comes before the start does.
+fn deadlines(
+    r: &mut Reading<'_>,
+    policy: &Policy,
+    now: Instant,
+    planned: Option<Instant>,
+) -> Deadlines {
+    let mut out = Deadlines::default();
+    for part in r.text("deadlines").split([',', ';']).map(str::trim) {
+        if part.is_empty() {
+            continue;
+        }
+        let named = [
+            ("code freeze", DeadlineKind::CodeFreeze),
+            ("testing done", DeadlineKind::Testing),
+            ("testing", DeadlineKind::Testing),
+            ("deploy", DeadlineKind::Deploy),
+        ]
+        .into_iter()
+        .find_map(|(name, kind)| Some((kind, part.strip_prefix(name)?)));
+        let Some((kind, when)) = named else {
+            r.wrong(
+                "deadlines",
+                format!("\"{part}\" is no deadline; write code freeze, testing or deploy and when"),
+            );
+            continue;
+        };
+        match dates::instant(when, now, policy.timezone) {
+            Ok(at) if kind != DeadlineKind::Deploy && planned.is_some_and(|start| at > start) => {
+                r.wrong("deadlines", format!("{} lies after the start", kind.word()));
+            }
+            Ok(at) if kind == DeadlineKind::Deploy && planned.is_some_and(|start| at <= start) => {
+                r.wrong("deadlines", format!("{} lies before the start", kind.word()));
+            }
+            Ok(at) => match kind {
+                DeadlineKind::CodeFreeze => out.code_freeze = Some(at),
+                DeadlineKind::Testing => out.testing = Some(at),
+                DeadlineKind::Deploy => out.deploy = Some(at),
+            },
+            Err(why) => r.wrong("deadlines", why),
+        }
+    }
+    let times: Vec<Instant> = out.list().into_iter().map(|(_, at)| at).collect();
+    if !times.is_sorted() {
+        r.wrong("deadlines", "testing done lies before code freeze");
+    }
+    out
+}
+
+/// Ids of releases that must be live before it.
+fn after(r: &mut Reading<'_>, policy: &Policy, journal: &Journal, own: &str) -> Vec<String> {
+    let text = r.text("after");
+    let all = releases(policy, journal);
+    let ids: Vec<&str> = all.iter().map(|x| x.id.as_str()).collect();
+    let mut out = Vec::new();
+    for id in text.split([',', ' ']).filter(|w| !w.is_empty()) {
+        if id == own {
+            r.wrong("after", "a release does not go after itself");
+        } else if ids.contains(&id) {
+            out.push(id.to_owned());
+        } else {
+            let why = unknown("release", id, &ids);
+            r.wrong("after", why);
+        }
+    }
+    out
 }
 
 /// `checkout 2.13.4→2.14.0, payments 5.3.1`; also `->` and `>` for the arrow, `@` before the version.

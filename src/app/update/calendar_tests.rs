@@ -221,7 +221,7 @@ fn enter_tells_the_rules_of_a_day_and_of_a_release() {
         _ => panic!("no evidence"),
     };
     assert!(shown(&m).iter().any(|(label, _)| label == "release"), "{:?}", shown(&m));
-    press(&mut m, &["esc", "t", "j"]);
+    press(&mut m, &["esc", "n", "t", "j"]);
     let asked = look(&key(&mut m, "enter")).unwrap();
     assert_eq!(asked.about, Some(About::Release("search-2026.48".into())));
     // Also from the small pane's rows.

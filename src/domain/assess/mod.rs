@@ -6,20 +6,25 @@ mod calendar;
 mod chart;
 mod checklist;
 mod conflicts;
+mod cover;
 mod data;
+mod deadlines;
 mod deploys;
 mod feeds;
 mod gates;
 mod holds;
 mod lines;
 mod metrics;
+mod need;
 mod oncall;
+mod order;
 mod owed;
 mod passport;
 mod permits;
 mod plan;
 mod rollout;
 mod span;
+mod start_at;
 mod triggers;
 mod watch;
 
@@ -49,9 +54,31 @@ pub(crate) struct View<'a> {
     pub data: BTreeMap<&'a str, Vec<Data<'a>>>,
     /// Every need of now.
     pub needs: Vec<Need>,
+    /// Judged only for what is owed to this release: what concerns all releases is left out.
+    pub aside: bool,
 }
 
 impl<'a> View<'a> {
+    /// Without a current release: for questions about any time and service.
+    pub fn bare(
+        policy: &'a Policy,
+        journal: &'a Journal,
+        observed: &'a Observed,
+        now: Now,
+    ) -> Self {
+        Self {
+            policy,
+            journal,
+            observed,
+            now,
+            release: None,
+            state: None,
+            rollouts: Vec::new(),
+            data: BTreeMap::new(),
+            needs: Vec::new(),
+            aside: true,
+        }
+    }
     /// World time.
     pub fn at(&self) -> Instant {
         self.now.world
@@ -109,6 +136,7 @@ pub(crate) type Proofs = BTreeMap<String, Evidence>;
 pub(crate) use owed::{brief_text as act_brief_text, messages as act_messages, steer as act_steer};
 pub(crate) use permits::next_service;
 pub use span::calendar_span;
+pub use start_at::{ReasonKind, StartAnswer, StartQuestion, StartReason, StartState, Starts};
 
 /// Judges everything.
 pub fn assess(policy: &Policy, journal: &Journal, observed: &Observed, now: Now) -> Situation {
@@ -171,6 +199,7 @@ fn judge<'a>(
         rollouts: Vec::new(),
         data: BTreeMap::new(),
         needs: needs::needs(policy, journal, now),
+        aside: focus.is_some(),
     };
     let releases = pick(&mut view, focus.or(observed.session.focus.0.as_deref()));
     view.rollouts = rollout::all(&view);

@@ -13,15 +13,15 @@ use crate::domain::calendar::{About, Bar, CalendarSpan, Drafted, Lane, Look, Sco
 use crate::domain::journal::Journal;
 use crate::domain::observe::{Feed, Observation, Observed};
 use crate::domain::planning;
-use crate::domain::policy::{Policy, Release, RiskClass};
+use crate::domain::policy::{Policy, Release};
 use crate::domain::record::Records;
-use crate::domain::situation::{Mark, StripSegment, Tone};
+use crate::domain::situation::{CalendarView, Mark, StripSegment, Tone};
 use crate::domain::suggest::nearest;
 use crate::domain::time::{Instant, Now, Span};
 use crate::domain::window::{RuleSpan, SegmentKind, Strength, Target};
 
-use super::calendar::{ask, needed, targets};
-use super::{View, oncall, phase_of};
+use super::calendar::{ask, targets};
+use super::{View, conflicts, oncall, phase_of};
 
 pub(super) use evidence::origin_of;
 
@@ -70,7 +70,12 @@ pub fn calendar_span(
     out.what_if = look.suppose.as_ref().and_then(|s| what_if(&cx, &really, s));
     out.draft = look.draft.as_ref().map(|inputs| drafted(&cx, inputs));
     out.evidence = match &look.about {
-        Some(About::Span { span, title }) => Some(evidence::of_span(&view, &target, &out, *span, title)),
+        Some(About::Span { span, title }) => {
+            // It need not be what is drawn: asked for by itself.
+            let inner = Look { span: *span, about: None, suppose: None, draft: None, ..look.clone() };
+            let found = calendar_span(&supposed, journal, observed, now, &inner);
+            Some(evidence::of_span(&cx, &target, &found, *span, title))
+        }
         Some(About::Release(id)) => evidence::of_release(&cx, id),
         None => None,
     };
@@ -88,17 +93,18 @@ struct Cx<'a> {
 impl<'a> Cx<'a> {
     /// As much of a view as the calendar's rules look at.
     fn view(&self, observed: &'a Observed, at: Instant, release: Option<&'a Release>) -> View<'a> {
-        View {
-            policy: self.policy,
-            journal: self.journal,
-            observed,
-            now: Now { world: at, real: self.now.real },
-            release,
-            state: release.and_then(|r| self.journal.release(&r.id)),
-            rollouts: Vec::new(),
-            data: BTreeMap::new(),
-            needs: Vec::new(),
-        }
+        let now = Now { world: at, real: self.now.real };
+        let mut view = View::bare(self.policy, self.journal, observed, now);
+        view.release = release;
+        view.state = release.and_then(|r| self.journal.release(&r.id));
+        view
+    }
+
+    /// Conflicts and deadlines of every open release, as of the real now.
+    fn plans(&self) -> CalendarView {
+        let mut out = CalendarView::default();
+        conflicts::fill(&self.view(self.observed, self.now.world, None), &mut out);
+        out
     }
 
     /// Judges a release as if it were `at`: what was read is then as old as it is now.
@@ -265,34 +271,20 @@ fn strip(view: &View<'_>, target: &Target, span: Span) -> Vec<StripSegment> {
     out
 }
 
-/// Seconds of the watch after a release.
-fn watch_length(policy: &Policy, release: &Release) -> Duration {
-    let limits = &policy.limits;
-    let seconds = if release.significant || release.risk == RiskClass::High {
-        limits.watch_long
-    } else {
-        limits.watch
-    };
-    Duration::seconds(i64::try_from(seconds).unwrap_or(86_400))
-}
-
-/// From its real or planned start for as long as it needs, and the watch behind it.
-fn times(view: &View<'_>, release: &Release) -> Option<(Span, Span)> {
+/// From its real or planned start to the end of its last step, and the watch behind it; of what is closed no watch is left.
+fn times(view: &View<'_>, release: &Release) -> Option<(Span, Option<Span>)> {
     let state = view.journal.release(&release.id);
-    let started = state.and_then(|s| s.tracks.values().map(|t| t.started).min());
-    let start = started.or(release.planned)?;
-    let (need, _) = needed(view, release);
-    let presence = i64::try_from(view.policy.limits.presence).unwrap_or(0);
-    let whole = release.changes.len();
-    let finished = state.and_then(|s| {
-        let done: Vec<Instant> = s.tracks.values().filter_map(|t| t.finished).collect();
-        done.iter().max().copied().filter(|_| done.len() >= whole)
-    });
-    // The watch begins with the last step; the presence of the deploy team is a part of it.
-    let end = finished.unwrap_or(start + Duration::seconds((need - presence).max(0)));
-    let end = end.max(start);
-    let watch = Span::new(end, end + watch_length(view.policy, release));
-    Some((Span::new(start, end), watch))
+    if let Some((_, _, closed)) = state.and_then(|s| s.closing.as_ref()) {
+        let tracks = state.map(|s| &s.tracks).into_iter().flatten();
+        let start = tracks.map(|(_, t)| t.started).min().or(release.planned)?;
+        return Some((Span::new(start, (*closed).max(start)), None));
+    }
+    let plan = conflicts::plan(view, release)?;
+    let end = plan.live.max(plan.start);
+    Some((
+        Span::new(plan.start, end),
+        Some(Span::new(end, plan.watched.max(end))),
+    ))
 }
 
 fn wanted(policy: &Policy, release: &Release, scope: &Scope) -> bool {
@@ -335,7 +327,8 @@ fn releases(cx: &Cx<'_>, view: &View<'_>, look: &Look, out: &mut CalendarSpan) {
                 supposed: supposed(&release.id),
             });
         }
-        if closing.is_none() && watch.overlaps(&look.span) && count <= MOST {
+        deadlines(release, look, out);
+        if let Some(watch) = watch.filter(|w| w.overlaps(&look.span) && count <= MOST) {
             out.bars.push(Bar {
                 id: format!("calendar/watch/{}", release.id),
                 lane: Lane::Watch,
@@ -351,6 +344,24 @@ fn releases(cx: &Cx<'_>, view: &View<'_>, look: &Look, out: &mut CalendarSpan) {
     dated(view, look, out);
     if hidden > 0 {
         out.more.push((Lane::Release, hidden));
+    }
+}
+
+/// Until when what of a release must be done.
+fn deadlines(release: &Release, look: &Look, out: &mut CalendarSpan) {
+    for (kind, at) in release.deadlines.list() {
+        if look.span.contains(at) {
+            out.bars.push(Bar {
+                id: format!("calendar/deadline/{}/{}", release.id, kind.word()),
+                lane: Lane::Deadline,
+                name: format!("{} {}", kind.word(), release.title),
+                span: Span::new(at, at),
+                mark: Mark::new("deadline", Tone::Plain),
+                note: String::new(),
+                release: Some(release.id.clone()),
+                supposed: false,
+            });
+        }
     }
 }
 
@@ -478,16 +489,28 @@ fn what_if(cx: &Cx<'_>, really: &Policy, suppose: &Suppose) -> Option<WhatIf> {
         Suppose::Now { .. } => format!("now, and {} starts", release.title),
     };
     let moved = Release { planned: Some(at), ..release.clone() };
-    let (lines, mark) = start::judge(cx, &moved, at);
+    let policy = with(cx.policy, &moved);
+    let cx = Cx { policy: &policy, ..*cx };
+    let (lines, mark) = start::judge(&cx, &moved, at);
     Some(WhatIf { title, at, was, mark, lines })
+}
+
+/// The policy with a release as it is here, whatever it said of it before.
+fn with(policy: &Policy, release: &Release) -> Policy {
+    let mut policy = policy.clone();
+    policy.releases.retain(|r| r.id != release.id);
+    policy.releases.push(release.clone());
+    policy
 }
 
 /// The plan being typed: what is wrong with it, and what the calendar says of it as far as it can be read.
 fn drafted(cx: &Cx<'_>, inputs: &BTreeMap<String, String>) -> Drafted {
     let draft = planning::draft(cx.policy, cx.journal, inputs, cx.now.world);
-    let lines = draft.release.map_or(Vec::new(), |release| {
-        let mut policy = cx.policy.clone();
-        policy.releases.push(release.clone());
+    let lines = draft.release.map_or(Vec::new(), |mut release| {
+        if release.id.is_empty() {
+            release.id = "this release".to_owned();
+        }
+        let policy = with(cx.policy, &release);
         let cx = Cx { policy: &policy, ..*cx };
         release.planned.map_or(Vec::new(), |at| start::judge(&cx, &release, at).0)
     });

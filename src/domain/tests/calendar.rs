@@ -38,9 +38,9 @@ fn inputs(pairs: &[(&'static str, &'static str)]) -> Vec<(&'static str, &'static
         ("length", "45m"),
         ("driver", "lou"),
         ("author", ""),
-        ("risk", "high"),
-        ("purpose", "regular"),
-        ("watch", "24h"),
+        ("class", "high, regular"),
+        ("deadlines", "code freeze tue 18:00, deploy wed 20:00"),
+        ("after", RELEASE),
     ]);
     all.extend(pairs.iter().copied());
     all.into_iter().collect()
@@ -49,7 +49,10 @@ fn inputs(pairs: &[(&'static str, &'static str)]) -> Vec<(&'static str, &'static
 fn problems(w: &World, pairs: &[(&'static str, &'static str)]) -> Vec<String> {
     match w.decide(&w.request("plan", &inputs(pairs))) {
         Ok(_) => Vec::new(),
-        Err(list) => list.into_iter().map(|r| format!("{}: {}", r.rule, r.why)).collect(),
+        Err(list) => list
+            .into_iter()
+            .map(|r| format!("{}: {}", r.rule.replace("input", "plan/input"), r.why))
+            .collect(),
     }
 }
 
@@ -62,6 +65,8 @@ fn a_planned_release_is_a_release_everywhere() {
     assert_eq!((r.plan.title.as_str(), r.plan.risk), ("payments 48", RiskClass::High));
     assert_eq!(r.plan.planned, Some(at("2026-11-18T10:00:00+01:00")));
     assert_eq!(r.plan.length, Some(45 * 60));
+    assert_eq!(r.plan.deadlines.code_freeze, Some(at("2026-11-17T18:00:00+01:00")));
+    assert_eq!(r.plan.depends_on, [RELEASE]);
     let c = s.calendar.releases.iter().find(|r| r.id == "pay-48").unwrap();
     assert!(c.note.starts_with("planned by ana 14:00"), "{}", c.note);
     let needs = crate::domain::needs::needs(&w.policy, &w.journal, w.now);
@@ -77,29 +82,37 @@ fn a_planned_release_is_a_release_everywhere() {
 fn what_is_typed_wrong_is_refused_with_its_field() {
     let w = World::default();
     for (field, text, why) in [
-        ("id", "", "id is missing"),
+        ("id", "", "missing"),
         ("id", RELEASE, "is planned already"),
         ("id", "two words", "no spaces"),
         ("environment", "producton", "did you mean production?"),
         ("environment", "", "missing"),
         ("services", "paymnets 3.0.0", "did you mean payments?"),
-        ("services", "", "services are missing"),
+        ("services", "", "missing"),
         ("services", "payments", "to which version of payments"),
         ("services", "payments 1→1", "where it comes from"),
         ("services", "payments 1.0, payments 2.0", "stands there twice"),
         ("services", "payments 1 2 3", "is no version"),
-        ("start", "", "start is missing"),
+        ("start", "", "missing"),
         ("start", "wed", "say the time of day"),
         ("start", "soonish", "is no date"),
         ("start", "2020-01-01 10:00", "in the past"),
         ("length", "3 parsecs", "is not a length"),
         ("length", "0m", "takes no time"),
         ("driver", "kay", "did you mean"),
-        ("risk", "hihg", "did you mean high?"),
-        ("watch", "9h", "there are 24h, 72h"),
+        ("class", "hihg", "did you mean high?"),
+        ("class", "normal 9h", "there are low, normal"),
+        ("deadlines", "lunch 12:00", "is no deadline"),
+        ("deadlines", "testing thu 12:00", "lies after the start"),
+        ("deadlines", "deploy wed 09:00", "lies before the start"),
+        ("deadlines", "testing tue 15:00, code freeze tue 18:00", "testing done lies before code freeze"),
+        ("deadlines", "code freeze soon", "is no date"),
+        ("after", "shop-74", "did you mean shop-47?"),
+        ("after", "pay-48", "not go after itself"),
     ] {
         let found = problems(&w, &[(field, text)]);
-        let wanted = format!("plan/{field}: ");
+        // What is missing is said before anything is read.
+        let wanted = if why.ends_with("missing") && text.is_empty() { "plan/".to_owned() } else { format!("plan/{field}: ") };
         assert!(
             found.iter().any(|p| p.starts_with(&wanted) && p.contains(why)),
             "{field} {text:?}: {found:?}"
@@ -259,12 +272,13 @@ fn what_if_moves_a_release_or_now_and_changes_nothing() {
     };
     let good = try_at("2026-11-18T10:00:00+01:00");
     assert_eq!(good.what_if.as_ref().unwrap().mark.word, "permitted", "{good:?}");
-    assert!(said(&good, "watch").contains("runs into freeze quarter end at Thu 19 Nov"), "{good:?}");
+    assert!(said(&good, "conflict").contains("quarter end"), "the watch meets it: {good:?}");
     let bar = good.lane(Lane::Release).next().unwrap();
     assert!(bar.supposed && bar.span.start == at("2026-11-18T10:00:00+01:00"));
     let late = try_at("2026-11-18T16:30:00+01:00");
     assert_eq!(late.what_if.as_ref().unwrap().mark.word, "refused: fit");
     assert!(said(&late, "fit").contains("Closes in 30 min"), "{}", said(&late, "fit"));
+    assert!(said(&late, "watch").starts_with("to Thu 19 Nov"), "{}", said(&late, "watch"));
     let night = try_at("2026-11-18T23:00:00+01:00");
     assert_eq!(night.what_if.as_ref().unwrap().mark.word, "refused: window");
     let frozen = try_at("2026-11-19T10:00:00+01:00");
@@ -300,10 +314,11 @@ fn evidence_names_every_rule_that_touches_a_day_or_a_release() {
     w.compile();
     let about = |about| ask(&w, &Look { about: Some(about), ..look(1) }).evidence.unwrap();
     let day = at("2026-11-18T00:00:00+01:00");
+    let lane = "FREEZE quarter end: Wed 18 Nov 2026 12:00 CET (11:00 UTC) – Fri 20 Nov";
     let e = about(About::Span { span: Span::new(day, day + Duration::days(1)), title: "Wed".into() });
     let text: Vec<String> = e.lines.iter().map(|(l, v)| format!("{l} {v}")).collect();
     let text = text.join("\n");
-    for words in ["FREEZE quarter end", "owner finance", "on call kai", "open Wed 18 Nov", "(11:00 UTC)"] {
+    for words in [lane, "owner finance", "on call kai", "open Wed 18 Nov", "(11:00 UTC)"] {
         assert!(text.contains(words), "no {words}:\n{text}");
     }
     let e = about(About::Release(RELEASE.into()));

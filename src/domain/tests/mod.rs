@@ -8,6 +8,7 @@
 
 mod advice;
 mod calendar;
+mod conflicts;
 mod deploying;
 mod fold;
 mod gates;
@@ -16,4 +17,5 @@ mod people;
 mod permits;
 mod planning;
 mod rollback;
+mod starts;
 mod watching;

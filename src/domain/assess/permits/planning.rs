@@ -45,9 +45,7 @@ fn default(view: &View<'_>, key: &str) -> String {
             .filter(|a| view.policy.people.contains_key(*a))
             .cloned()
             .unwrap_or_default(),
-        "risk" => "normal".to_owned(),
-        "purpose" => "regular".to_owned(),
-        "watch" => "24h".to_owned(),
+        "class" => "normal, regular, 24h".to_owned(),
         _ => String::new(),
     }
 }

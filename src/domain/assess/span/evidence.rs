@@ -12,7 +12,7 @@ use crate::domain::window::Target;
 use crate::domain::words::both_zones;
 
 use super::super::View;
-use super::super::{conflicts, phase_of};
+use super::super::phase_of;
 use super::{Cx, start, strip};
 
 fn ends(span: Span, zone: Tz) -> String {
@@ -25,14 +25,16 @@ fn ends(span: Span, zone: Tz) -> String {
 
 /// Everything that touches a span.
 pub(super) fn of_span(
-    view: &View<'_>,
+    cx: &Cx<'_>,
     target: &Target,
     found: &CalendarSpan,
     span: Span,
     title: &str,
 ) -> Evidence {
+    let view = &cx.view(cx.observed, cx.now.world, None);
     let zone = view.policy.timezone;
     let mut lines = vec![("asked for".to_owned(), found.whom.clone())];
+    lines.extend(found.notes.iter().map(|n| ("note".to_owned(), n.clone())));
     for s in strip(view, target, span) {
         let rules = if s.rules.is_empty() {
             String::new()
@@ -52,12 +54,12 @@ pub(super) fn of_span(
         .filter(touches)
         .filter_map(|b| b.release.as_deref())
         .collect();
-    for text in conflicts::conflicts(view) {
-        if here.iter().any(|id| text.contains(id)) {
-            lines.push(("conflict".to_owned(), text));
+    for conflict in cx.plans().conflicts {
+        let touches = span.contains(conflict.from) || here.iter().any(|id| conflict.concerns(id));
+        if touches {
+            lines.push(("conflict".to_owned(), conflict.to_string()));
         }
     }
-    lines.extend(found.notes.iter().map(|n| ("note".to_owned(), n.clone())));
     lines.extend(calendars(view));
     Evidence {
         title: title.to_owned(),

@@ -4,14 +4,14 @@ use chrono::Duration;
 
 use crate::domain::calendar::Line;
 use crate::domain::policy::Release;
-use crate::domain::situation::{Mark, Refusal, Tone};
+use crate::domain::situation::{ConflictKind, Mark, Refusal, Tone};
 use crate::domain::time::{Instant, duration_words};
-use crate::domain::window::{HoldKind, SegmentKind, WindowState};
+use crate::domain::window::{HoldKind, WindowState};
 use crate::domain::words::both_zones;
 
 use super::super::View;
 use super::super::calendar::{ask, needed, start_refusals, targets};
-use super::super::{conflicts, oncall, permits};
+use super::super::{oncall, permits};
 use super::{Cx, times};
 
 /// Every line about a start at that time, and its mark.
@@ -24,8 +24,8 @@ pub(super) fn judge(cx: &Cx<'_>, release: &Release, at: Instant) -> (Vec<Line>, 
         window(view, release, &refusals, &mut lines);
         fit(view, release, &refusals, &mut lines);
         cover(view, release, &refusals, &mut lines);
-        conflict(cx, release, &mut lines);
         watch(view, release, &mut lines);
+        plans(cx, release, &mut lines);
         (lines, mark)
     })
 }
@@ -133,35 +133,40 @@ fn cover(view: &View<'_>, release: &Release, refusals: &[Refusal], lines: &mut V
     lines.push(Line::new("cover", first.join(", then "), Tone::Pass));
 }
 
-/// Plans in each other's way, seen from the real now.
-fn conflict(cx: &Cx<'_>, release: &Release, lines: &mut Vec<Line>) {
-    let view = cx.view(cx.observed, cx.now.world, None);
-    for text in conflicts::conflicts(&view) {
-        if text.contains(release.id.as_str()) && !release.id.is_empty() {
-            lines.push(Line::new("conflict", text, Tone::Hold));
+/// Plans in each other's way and deadlines, as of the real now. Windows, freezes, fit and cover were said above.
+fn plans(cx: &Cx<'_>, release: &Release, lines: &mut Vec<Line>) {
+    use ConflictKind::{Cover, Deadline, Fit, Freeze, Window};
+    let found = cx.plans();
+    for deadline in found.deadlines.iter().filter(|d| d.release == release.id) {
+        let at = both_zones(deadline.at, cx.policy.timezone);
+        let open = match deadline.open.as_slice() {
+            [] => String::new(),
+            open => format!(": {}", open.join("; ")),
+        };
+        let text = format!("{} {at}, {}{open}", deadline.kind.word(), deadline.mark.word);
+        lines.push(Line::new("deadline", text, deadline.mark.tone));
+    }
+    for conflict in found.conflicts.iter().filter(|c| c.concerns(&release.id)) {
+        let said = matches!(conflict.kind, Freeze | Window | Fit | Cover | Deadline);
+        if !said {
+            lines.push(Line::new("conflict", conflict.to_string(), Tone::Hold));
         }
+    }
+    for line in found.unsure {
+        lines.push(Line::new("conflict", line, Tone::Unknown));
     }
 }
 
-/// Where its watch ends, and the first freeze that it runs into.
+/// Where its watch ends. What it runs into is a conflict.
 fn watch(view: &View<'_>, release: &Release, lines: &mut Vec<Line>) {
-    let Some((_, span)) = times(view, release) else {
+    let Some((_, Some(span))) = times(view, release) else {
         return;
     };
-    let (Some(end), Some(target)) = (span.end, targets(view, release).into_iter().next()) else {
+    let Some(end) = span.end else {
         return;
     };
-    let zone = view.policy.timezone;
     let length = duration_words(end - span.start);
-    let text = format!("to {}, {length} after the last step", both_zones(end, zone));
+    let at = both_zones(end, view.policy.timezone);
+    let text = format!("to {at}, {length} after the last step");
     lines.push(Line::new("watch", text, Tone::Plain));
-    let met = ask(view, &target, |t| t.strip(span.start, end)).unwrap_or_default();
-    if let Some(freeze) = met.iter().find(|s| s.kind == SegmentKind::Freeze) {
-        let text = format!(
-            "runs into freeze {} at {}",
-            freeze.rules.join(", "),
-            both_zones(freeze.span.start, zone)
-        );
-        lines.push(Line::new("watch", text, Tone::Hold));
-    }
 }
