@@ -20,4 +20,5 @@ mod flight;
 mod pages;
 mod pty;
 mod real;
+mod window;
 mod wire;

@@ -3,7 +3,7 @@
 use chrono::Duration;
 
 use crate::domain::policy::{Check, Policy, Release, RiskClass, Rotation};
-use crate::domain::record::{BuildState, Event, EventStatus, Oncall};
+use crate::domain::record::{BuildState, Event, Oncall};
 use crate::domain::situation::{Conflict, ConflictKind as Kind, PartyKind, Situation};
 use crate::domain::testkit::*;
 use crate::domain::time::Instant;
@@ -148,9 +148,9 @@ fn releases_name_what_they_build_on() {
     w.policy.releases[0].depends_on = vec!["b".into()];
     w.append_for(
         Some("b"),
-        crate::domain::event::Body::Closed {
+        crate::domain::event::Body::ReleaseClosed {
             closing: crate::domain::event::Closing::RolledBack,
-            reason: "bad".into(),
+            detail: "bad".into(),
         },
     );
     let s = w.assess();
@@ -349,7 +349,6 @@ fn holiday(name: &str, from: &str, until: &str) -> Event {
     Event {
         uid: name.into(),
         summary: name.into(),
-        status: EventStatus::Confirmed,
         all_day: true,
         spans: vec![crate::domain::recur::EventSpan::plain(
             crate::domain::time::Span::new(at(from), at(until)),

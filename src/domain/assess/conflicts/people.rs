@@ -21,13 +21,20 @@ pub(super) fn find(
         return;
     }
     own_span(view, shifts, plan, out);
+    let watched = plan.live.max(view.at());
     for (kind, name, from, until) in days_off(view, book, plan, targets) {
-        let cover = shifts.over(from, until);
+        // From the watch's begin on, so that a schedule that ends on the evening before is a gap and not merely unknown.
+        let cover = match shifts.over(watched, until) {
+            Cover::Gap {
+                until: Some(next), ..
+            } if next <= from => shifts.over(from, until),
+            other => other,
+        };
         let Some(said) = cover.sentence(|at| clock(view, at)) else {
             continue;
         };
         let Cover::Gap {
-            from: gap,
+            from: begins,
             until: next,
             ..
         } = cover
@@ -35,6 +42,7 @@ pub(super) fn find(
             out.unsure.push(said);
             continue;
         };
+        let gap = begins.max(from);
         let what = match kind {
             PartyKind::Holiday => format!("holiday {name}"),
             _ => "a weekend".to_owned(),
