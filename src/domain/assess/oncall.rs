@@ -333,6 +333,7 @@ fn alerts(view: &View<'_>) -> Vec<AlertRow> {
                     Mark::new(format!("{word} (stale)"), Tone::Unknown)
                 },
                 since: a.started_at,
+                until: a.silenced_until.filter(|_| a.state == AlertState::Silenced),
             }
         })
         .collect();
