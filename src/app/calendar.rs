@@ -252,7 +252,10 @@ pub fn lanes(model: &Model) -> Vec<LaneRow<'_>> {
             ),
             Lane::Deadline => ("calendar/lane/deadline".into(), "deadline".into()),
         };
-        match out.iter_mut().find(|row| row.id == id) {
+        // A release has its own row: among hundreds of them none is looked for.
+        let own = matches!(bar.lane, Lane::Release | Lane::Watch);
+        let mut rows = out.iter_mut().filter(|_| !own);
+        match rows.find(|row| row.lane == bar.lane && row.id == id) {
             Some(row) => row.bars.push(bar),
             None => out.push(LaneRow {
                 id,

@@ -197,7 +197,6 @@ pub fn judged(theme: &Theme, buf: &mut Buffer, area: Area, lines: &[Line]) {
             row = row.saturating_add(1);
         }
     }
-    let _ = row;
 }
 
 /// The tone's style, dimmed where it says nothing.

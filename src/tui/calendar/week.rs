@@ -72,6 +72,9 @@ fn one(
     if room == 0 {
         return;
     }
+    // Where there is room, also what only lasts through the day.
+    let spare = usize::from(room).saturating_sub(lines.len());
+    lines.extend(lasting(model, span, day).into_iter().take(spare).map(|text| (text, theme.dim)));
     if lines.len() > usize::from(room) {
         // One line for all of them: what comes first in the day is read first.
         let all: Vec<String> = lines.iter().map(|(text, _)| text.clone()).collect();
@@ -112,6 +115,32 @@ fn words_of(
             }
             _ => {}
         }
+    }
+    out
+}
+
+/// Who is on call on the day, and which watches run through it.
+fn lasting(model: &Model, span: &CalendarSpan, day: NaiveDate) -> Vec<String> {
+    let zone = calendar::zone(model);
+    let bars = bars_on(model, span, day);
+    let mut people: Vec<&str> = bars
+        .iter()
+        .filter(|b| b.lane == Lane::Cover)
+        .map(|b| b.name.as_str())
+        .collect();
+    people.dedup();
+    let ends = |b: &crate::domain::calendar::Bar| b.span.end.map(|e| e.with_timezone(&zone));
+    let watched: Vec<String> = bars
+        .iter()
+        .filter(|b| b.lane == Lane::Watch && ends(b).is_some_and(|e| e.date_naive() > day))
+        .map(|b| b.name.clone())
+        .collect();
+    let mut out = Vec::new();
+    if !watched.is_empty() {
+        out.push(format!("watch of {} runs", watched.join(", ")));
+    }
+    if !people.is_empty() {
+        out.push(format!("on call {}", people.join(", ")));
     }
     out
 }

@@ -1,5 +1,6 @@
 //! The real binary in a pseudo-terminal: keys go in, the screen is read.
 
+mod calendar;
 mod endings;
 mod kills;
 mod looks;
