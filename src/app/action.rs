@@ -307,7 +307,7 @@ pub const ACTIONS: &[Action] = &[
     cal("today", &["n"], Move, "today", Own::Today, "Go back to today."),
 
     own("evidence", &["enter"], Show, "evidence", Own::Evidence, "Show what stands behind the row: query, numbers, age, link."),
-    own("filter", &["/"], Show, "filter", Own::Filter, "Filter the list by words."),
+    own("filter", &["/"], Show, "filter", Own::Filter, "Filter the list by words; on the calendar also by team:NAME, service:NAME and env:NAME."),
     own("zoom", &["z"], Show, "zoom", Own::Zoom, "Give the pane the whole window, or give it back."),
     cal("view", &["e"], Show, "next view", Own::TurnView(true), "Show the calendar as agenda, day, week, month, timeline of lanes."),
     cal("view-back", &["E"], Show, "view before", Own::TurnView(false), "The same the other way round."),

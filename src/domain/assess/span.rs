@@ -5,7 +5,7 @@ mod evidence;
 mod start;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use chrono::Duration;
 
@@ -371,7 +371,11 @@ fn dated(view: &View<'_>, look: &Look, out: &mut CalendarSpan) {
         return;
     };
     let own = planning::releases(view.policy, view.journal);
-    let known = |name: &str| own.iter().any(|r| r.title == name || r.id == name);
+    let names: HashSet<&str> = own
+        .iter()
+        .flat_map(|r| [r.id.as_str(), r.title.as_str()])
+        .collect();
+    let known = |name: &str| names.contains(name);
     let lists = [(Lane::Release, &rules.releases), (Lane::Holiday, &rules.holidays)];
     for (lane, list) in lists {
         let mut count = 0;
@@ -412,24 +416,28 @@ fn rules(view: &View<'_>, target: &Target, span: Span, out: &mut CalendarSpan) {
         out.notes.push("windows and freezes are not known yet".to_owned());
         return;
     };
+    let health = view.observed.rules.as_deref();
+    let health = health.map(|r| r.calendars(view.policy, view.observed, view.now));
+    let health = health.unwrap_or_default();
+    // Law 1: a window that an unread calendar may close is no green stretch.
+    let sure = health.iter().all(|c| c.is_good() || !c.concerns(target));
     for (lane, (list, more)) in [(Lane::Window, windows), (Lane::Freeze, freezes)] {
-        out.bars.extend(list.into_iter().map(|r| rule_bar(lane, r)));
+        out.bars.extend(list.into_iter().map(|r| rule_bar(lane, r, sure)));
         if more > 0 {
             out.more.push((lane, more));
         }
     }
-    let health = view.observed.rules.as_deref();
-    let health = health.map(|r| r.calendars(view.policy, view.observed, view.now));
-    for calendar in health.iter().flatten().filter(|c| !c.is_good()) {
+    for calendar in health.iter().filter(|c| !c.is_good()) {
         let why = if calendar.read { "is stale" } else { "was not read" };
         out.notes.push(format!("unknown: calendar {} {why}", calendar.name));
     }
 }
 
-fn rule_bar(lane: Lane, r: RuleSpan) -> Bar {
+fn rule_bar(lane: Lane, r: RuleSpan, sure: bool) -> Bar {
     let (word, tone) = match lane {
         Lane::Freeze => ("FREEZE", Tone::Fail),
-        _ => ("open", Tone::Pass),
+        _ if sure => ("open", Tone::Pass),
+        _ => ("window", Tone::Plain),
     };
     let mut note = r.hold.owner.map_or(String::new(), |o| format!("owner {o}"));
     if r.hold.strength == Some(Strength::Hard) {

@@ -329,6 +329,24 @@ fn evidence_names_every_rule_that_touches_a_day_or_a_release() {
 }
 
 #[test]
+fn a_window_that_an_unread_calendar_may_close_is_not_green() {
+    let mut w = World::default();
+    w.policy.calendars.push(crate::domain::policy::CalendarSource {
+        name: "company".into(),
+        connection: "ical".into(),
+        rules: Vec::new(),
+    });
+    w.compile();
+    let span = ask(&w, &look(7));
+    let tones = span.bars.iter().map(|b| b.mark.tone).chain(span.strip.iter().map(|s| s.mark.tone));
+    assert!(tones.into_iter().all(|t| t != crate::domain::situation::Tone::Pass));
+    assert!(span.notes.iter().any(|n| n == "unknown: calendar company was not read"), "{:?}", span.notes);
+    let suppose = Some(Suppose::Release { id: RELEASE.into(), at: at("2026-11-18T10:00:00+01:00") });
+    let what = ask(&w, &Look { suppose, ..look(7) }).what_if.unwrap();
+    assert_eq!(what.mark.word, "unknown");
+}
+
+#[test]
 fn five_hundred_releases_are_drawn_in_part_and_the_rest_is_counted() {
     let mut w = World::default();
     for n in 0..900 {

@@ -67,6 +67,8 @@ fn pick(
     let (from, to) = (floor(from), floor(to));
     let mut found = Vec::new();
     let mut count = 0_usize;
+    // Behind it nothing is kept any more.
+    let mut last = FOREVER;
     for index in chosen {
         let Some(spans) = all.get(*index) else {
             continue;
@@ -74,11 +76,14 @@ fn pick(
         let mut at = from;
         while let Some((start, end)) = at_or_after(spans, at).filter(|(start, _)| *start < to) {
             count += 1;
-            found.push((*index, start, end));
+            if start <= last {
+                found.push((*index, start, end));
+            }
             // Never more in memory than a few times what is asked for.
             if found.len() >= most.saturating_mul(4).max(64) {
                 found.sort_unstable_by_key(|(index, start, _)| (*start, *index));
                 found.truncate(most);
+                last = found.last().map_or(FOREVER, |(_, start, _)| *start);
             }
             at = end;
             if end == FOREVER {

@@ -117,7 +117,7 @@ fn words_of(model: &Model, bar: &Bar) -> String {
             Some(end) => format!("{} watch to {}", bar.name, at(end)),
             None => format!("{} watch", bar.name),
         },
-        Lane::Window => "open".to_owned(),
+        Lane::Window => bar.mark.word.clone(),
         Lane::Freeze => format!("{} {}", bar.mark.word, bar.name),
         Lane::Cover | Lane::Holiday | Lane::Deadline if bar.mark.tone == Tone::Plain => bar.name.clone(),
         _ => format!("{} {}", bar.name, bar.mark.word),
