@@ -27,5 +27,32 @@ fn draw(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, draw);
+/// The calendar's month and timeline with 500 releases in them.
+fn calendar(c: &mut Criterion) {
+    let size = (200, 50);
+    let theme = Theme::load(ThemeName::Default, true, false);
+    for (name, keys) in [("month", ["1", "e", "e", "e"]), ("timeline", ["1", "t", "j", "k"])] {
+        let mut model = fixture::model(size, Options::default(), Some(fixture::story()));
+        fixture::press(&mut model, &keys);
+        let mut span = model.calendar.span.as_deref().cloned().unwrap();
+        let (bar, hour) = (span.bars.first().cloned().unwrap(), chrono::Duration::hours(1));
+        for n in 0..500 {
+            let mut more = bar.clone();
+            more.id = format!("calendar/release/{n}");
+            more.span.start = span.look.span.start + hour * (n * 2 % 960);
+            more.span.end = Some(more.span.start + hour);
+            span.bars.push(more);
+        }
+        model.calendar.span = Some(std::sync::Arc::new(span));
+        let mut buf = Buffer::empty(Rect::new(0, 0, size.0, size.1));
+        c.bench_function(&format!("{name} of 500 releases, 200x50"), |b| {
+            b.iter(|| {
+                buf.reset();
+                tui::view(black_box(&model), &theme, &mut buf);
+            });
+        });
+    }
+}
+
+criterion_group!(benches, draw, calendar);
 criterion_main!(benches);

@@ -2,6 +2,7 @@
 
 use crate::domain::act::Danger;
 
+use super::calendar::View;
 use super::layout::Pane;
 use super::list::ListId;
 use super::port::DocumentKind;
@@ -101,6 +102,18 @@ pub enum Own {
     Document(DocumentKind),
     /// A date on the calendar.
     GoTo,
+    /// The calendar's next view, or the one before.
+    TurnView(bool),
+    /// A view of the calendar.
+    View(View),
+    /// The day before or after; while something is supposed, a quarter of an hour.
+    Side(i64),
+    /// Back to today.
+    Today,
+    /// Times in UTC or local.
+    Utc,
+    /// What if?
+    Suppose,
     /// The tour's hint on or off.
     Tour,
     /// To the shell.
@@ -238,16 +251,23 @@ const fn at(
     task: Own,
     help: &'static str,
 ) -> Action {
-    Action {
-        id,
-        keys,
-        group: Group::Show,
-        verb,
-        help,
-        danger: Danger::Low,
-        scope: Scope::List(list),
-        task: Task::Own(task),
-    }
+    let mut action = own(id, keys, Group::Show, verb, task, help);
+    action.scope = Scope::List(list);
+    action
+}
+
+/// What the calendar does by itself.
+const fn cal(
+    id: &'static str,
+    keys: &'static [&'static str],
+    group: Group,
+    verb: &'static str,
+    task: Own,
+    help: &'static str,
+) -> Action {
+    let mut action = own(id, keys, group, verb, task, help);
+    action.scope = Scope::List(ListId::Calendar);
+    action
 }
 
 use Danger::{High, Low, Medium};
@@ -277,6 +297,7 @@ pub const ACTIONS: &[Action] = &[
     on("untick", &["U"], "take the tick back", Low, Scope::List(ListId::Checklist), "Take a tick back, with the reason."),
     on("waive", &["w"], "waive", Medium, Scope::List(ListId::Checklist), "Waive an item with a reason; it becomes a debt."),
     on("accept", &["A"], "accept undecided", Medium, Scope::List(ListId::Metrics), "Accept an undecided gate with a reason; it becomes a debt and never turns green."),
+    on("move", &["w"], "move", Medium, Scope::List(ListId::Calendar), "Write the release's new start, as supposed, into the journal."),
     on("settle", &["s"], "settle", Medium, Scope::List(ListId::Debts), "Settle the selected debt."),
     on("take", &["space"], "take", Low, Scope::List(ListId::Handoff), "Take the selected line of the handoff."),
     on("override", &["o"], "override", High, Scope::Refusal, "Override the rule that refuses, with a reason and an end."),
@@ -296,13 +317,24 @@ pub const ACTIONS: &[Action] = &[
     own("page-up", &["pgup"], Move, "page up", Own::Page(-1), "Go one page up."),
     own("top", &["g", "home"], Move, "first row", Own::Ends(false), "Select the first row."),
     own("bottom", &["G", "end"], Move, "last row", Own::Ends(true), "Select the last row."),
-    own("go-to", &["@"], Move, "go to a date", Own::GoTo, "Go to a date on the calendar."),
+    own("go-to", &["@"], Move, "go to a date", Own::GoTo, "Go to a date on the calendar: 2026-11-24, 24, +3d, mon, tomorrow."),
+    cal("day-before", &["left"], Move, "day before", Own::Side(-1), "Go to the day before; in a what-if a quarter of an hour earlier (up and down: an hour, pages: a day)."),
+    cal("day-after", &["right"], Move, "day after", Own::Side(1), "Go to the day after; in a what-if a quarter of an hour later."),
+    cal("today", &["n"], Move, "today", Own::Today, "Go back to today."),
 
     own("evidence", &["enter"], Show, "evidence", Own::Evidence, "Show what stands behind the row: query, numbers, age, link."),
-    own("filter", &["/"], Show, "filter", Own::Filter, "Filter the list by words."),
+    own("filter", &["/"], Show, "filter", Own::Filter, "Filter the list by words; on the calendar also by team:NAME, service:NAME and env:NAME."),
     own("zoom", &["z"], Show, "zoom", Own::Zoom, "Give the pane the whole window, or give it back."),
     at("range-shorter", &["["], ListId::Metrics, "shorter range", Own::Range(false), "Draw the charts over a shorter span, down to 15 m."),
     at("range-longer", &["]"], ListId::Metrics, "longer range", Own::Range(true), "Draw the charts over a longer span, up to 72 h."),
+    cal("view", &["e"], Show, "next view", Own::TurnView(true), "Show the calendar as agenda, day, week, month, timeline of lanes."),
+    cal("view-back", &["E"], Show, "view before", Own::TurnView(false), "The same the other way round."),
+    cal("view-day", &[], Show, "one day", Own::View(View::Day), "Show one day of the calendar, everything in it a row."),
+    cal("view-week", &[], Show, "week", Own::View(View::Week), "Show a week of the calendar, Monday first."),
+    cal("view-month", &[], Show, "month", Own::View(View::Month), "Show a month of the calendar."),
+    cal("timeline", &["t"], Show, "timeline", Own::View(View::Lanes), "Show lanes over four days: releases, windows, freezes, cover, watches."),
+    cal("utc", &["Z"], Show, "UTC or local", Own::Utc, "Show the calendar's times in UTC, or local again."),
+    cal("what-if", &["I"], Show, "what if", Own::Suppose, "Suppose another start of the selected release, or another time; arrows move it, nothing is saved until it is written."),
     own("debts", &["d"], Show, "debts", Own::List(ListId::Debts), "List what was done for a while and is still owed."),
     own("feeds", &["f"], Show, "feeds", Own::List(ListId::Feeds), "List every feed with its age, its fault and what to do."),
     own("passport", &["v"], Show, "rollback passport", Own::List(ListId::Passport), "Show the proof that a rollback would work now."),

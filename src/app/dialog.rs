@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::domain::calendar::{Drafted, Line};
 use crate::domain::situation::{Permit, Request};
 
 use super::edit::Edit;
@@ -66,6 +67,19 @@ pub struct Dialog {
     pub moved: bool,
     /// What was missing when it was confirmed.
     pub complaint: Option<String>,
+    /// What is typed is judged as it is typed; `None`: only when it is confirmed.
+    pub live: Option<Live>,
+}
+
+/// What the rules say of what is typed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Live {
+    /// What was judged.
+    pub inputs: BTreeMap<String, String>,
+    /// Field and what is wrong with it.
+    pub problems: Vec<(String, String)>,
+    /// What would come of it.
+    pub lines: Vec<Line>,
 }
 
 /// What a key came to.
@@ -106,7 +120,47 @@ impl Dialog {
             scroll: 0,
             moved: false,
             complaint: None,
+            live: None,
         }
+    }
+
+    /// A form: the first field has the focus, and what is typed is judged at once. Typing confirms nothing.
+    #[must_use]
+    pub fn form(verb: &'static str, permit: Permit, opener: Key) -> Self {
+        Self {
+            spot: Spot::Field(0),
+            live: Some(Live::default()),
+            ..Self::new(verb, permit, opener)
+        }
+    }
+
+    /// Fills fields in.
+    pub fn fill(&mut self, with: &BTreeMap<String, String>) {
+        for f in &mut self.fields {
+            if let Some(text) = f.key.as_ref().and_then(|key| with.get(key)) {
+                f.edit = Edit::new(text.clone());
+            }
+        }
+    }
+
+    /// Takes in what the rules say; what was typed in the meantime is judged again.
+    pub fn judged(&mut self, inputs: &BTreeMap<String, String>, draft: &Drafted) {
+        if let Some(live) = &mut self.live {
+            *live = Live {
+                inputs: inputs.clone(),
+                problems: draft.problems.clone(),
+                lines: draft.lines.clone(),
+            };
+        }
+    }
+
+    /// What is wrong with a field, as far as it was judged.
+    #[must_use]
+    pub fn problem(&self, field: &Field) -> Option<&str> {
+        let key = field.key.as_ref()?;
+        let problems = &self.live.as_ref()?.problems;
+        let found = problems.iter().find(|(k, _)| k == key)?;
+        Some(found.1.as_str())
     }
 
     /// The key that confirms when the button is focused: Enter, or Space where Enter opened it.
@@ -140,6 +194,14 @@ impl Dialog {
         if self.moved {
             return Some("what you saw has moved since; go back and look again".into());
         }
+        if let Some(live) = &self.live {
+            if live.inputs != self.request().inputs {
+                return Some("what you typed is being read; once more".into());
+            }
+            if let Some((_, why)) = live.problems.first() {
+                return Some(why.clone());
+            }
+        }
         self.fields.iter().find_map(Field::lacks)
     }
 
@@ -171,6 +233,8 @@ impl Dialog {
             }
             Spot::Cancel if press => return Answer::Cancelled,
             Spot::Confirm if key == self.confirm_key() => return self.confirm(),
+            // The form's own word; in a field it is a letter.
+            Spot::Confirm if self.live.is_some() && key == Key::char('w') => return self.confirm(),
             Spot::Cancel | Spot::Confirm => match key.code {
                 Code::Left | Code::Right => {
                     self.spot = if self.spot == Spot::Cancel {
@@ -199,7 +263,8 @@ impl Dialog {
             None => Answer::Confirmed(self.request()),
             Some(why) => {
                 self.complaint = Some(why);
-                if let Some(i) = self.fields.iter().position(|f| f.lacks().is_some()) {
+                let wrong = |f: &Field| f.lacks().is_some() || self.problem(f).is_some();
+                if let Some(i) = self.fields.iter().position(wrong) {
                     self.spot = Spot::Field(i);
                 }
                 Answer::Open

@@ -2,6 +2,7 @@
 
 pub mod action;
 pub mod alarms;
+pub mod calendar;
 pub mod dialog;
 pub mod edit;
 pub mod fields;

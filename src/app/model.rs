@@ -115,6 +115,8 @@ pub enum Overlay {
     GoTo {
         /// As typed.
         query: Edit,
+        /// Which date that is.
+        meant: Option<chrono::NaiveDate>,
         /// Why it is no date.
         complaint: Option<String>,
     },
@@ -159,6 +161,8 @@ pub struct Model {
     pub focused: bool,
     /// The mouse is on.
     pub mouse: bool,
+    /// Where the person stands in the calendar.
+    pub calendar: super::calendar::Calendar,
     /// The tour.
     pub tour: Tour,
     /// Why the engine stopped.
@@ -198,6 +202,7 @@ impl Model {
             dismissed: 0,
             focused: true,
             mouse: false,
+            calendar: super::calendar::Calendar::default(),
             fatal: None,
             title: String::new(),
             told: (None, None),
@@ -269,6 +274,9 @@ impl Model {
                 .as_ref()
                 .map_or(0, |s| s.metrics.len() + s.gates.len() + s.triggers.len());
             return Some(metrics_split(area.inner(), rows).1);
+        }
+        if list == ListId::Calendar && super::calendar::drawn(self).is_some() {
+            return Some(super::calendar::split(self, area.inner()).1);
         }
         Some(area.inner())
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::domain::calendar::{CalendarSpan, Look};
 use crate::domain::situation::{Refusal, Request, Situation};
 
 /// What the engine tells the interface.
@@ -17,6 +18,8 @@ pub enum Fact {
         /// One sentence, or why it was refused.
         result: Result<String, Vec<Refusal>>,
     },
+    /// What was asked of the calendar.
+    Looked(Arc<CalendarSpan>),
     /// A document that was asked for.
     Document {
         /// Its heading.
@@ -64,6 +67,8 @@ pub enum Order {
         /// Service.
         service: Option<String>,
     },
+    /// Asks the calendar; changes nothing.
+    Look(Box<Look>),
     /// The interface ends.
     Shutdown,
 }

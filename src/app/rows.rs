@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use chrono::{Days, NaiveDate};
 
+use crate::domain::calendar::Lane;
 use crate::domain::event::{HandoffItem, PlanStep, StepState};
 use crate::domain::policy::Section;
 use crate::domain::situation::{
@@ -13,6 +14,7 @@ use crate::domain::situation::{
 };
 use crate::domain::time::{Instant, day_start};
 
+use super::calendar::{self, View};
 use super::list::{ListId, matches};
 use super::model::{Model, Notice};
 
@@ -108,9 +110,14 @@ pub fn rows(model: &Model, list: ListId) -> Vec<Row<'_>> {
     let mut rows = match (&model.situation, list) {
         (_, ListId::Messages) => notices(model),
         (None, _) => Vec::new(),
+        (Some(_), ListId::Calendar) if calendar::drawn(model).is_some() => return drawn(model),
+        (Some(s), ListId::Calendar) => agenda(model, s),
         (Some(s), _) => of(s, list),
     };
-    let filter = model.filter(list);
+    let filter = match list {
+        ListId::Calendar => &calendar::scope(model.filter(list)).1,
+        _ => model.filter(list),
+    };
     if !filter.trim().is_empty() {
         rows.retain(|r| r.id.is_some() && matches(filter, &r.plain()));
     }
@@ -126,7 +133,7 @@ pub fn ids(model: &Model, list: ListId) -> Vec<Option<String>> {
 fn of(s: &Situation, list: ListId) -> Vec<Row<'_>> {
     match list {
         ListId::Band => s.band.reasons.iter().map(reason).collect(),
-        ListId::Calendar => calendar(s),
+        ListId::Calendar => agenda_of(s, &s.calendar.strip),
         ListId::Deploys => deploys(s),
         ListId::Checklist => checklist(s),
         ListId::Metrics => metrics(s),
@@ -202,7 +209,89 @@ fn release(r: &ReleaseView) -> Row<'_> {
     Row::new(key.clone(), Some(key), Item::Release(r))
 }
 
-fn calendar(s: &Situation) -> Vec<Row<'_>> {
+/// The agenda; with a scope in the filter its days are those of whom it names.
+fn agenda<'a>(model: &'a Model, s: &'a Situation) -> Vec<Row<'a>> {
+    let (scope, _) = calendar::scope(model.filter(ListId::Calendar));
+    let found = calendar::span(model).filter(|_| !scope.is_whole());
+    let Some(span) = found else {
+        return agenda_of(s, &s.calendar.strip);
+    };
+    let named = |id: &str| span.bars.iter().any(|b| b.release.as_deref() == Some(id));
+    let mut rows = agenda_of(s, &span.strip);
+    rows.retain(|r| match &r.item {
+        Item::Planned(p) => named(&p.id),
+        Item::Day(..) => true,
+        _ => false,
+    });
+    for (n, note) in span.notes.iter().enumerate() {
+        let id = format!("calendar/note/{n}");
+        rows.push(Row::text(&id, None, Tone::Unknown, note.as_str()));
+    }
+    rows
+}
+
+/// The rows of a detailed view: days where one is chosen, lanes, or everything in a day.
+fn drawn(model: &Model) -> Vec<Row<'_>> {
+    match calendar::drawn(model) {
+        Some(View::Lanes) => calendar::lanes(model).into_iter().map(lane).collect(),
+        Some(View::Day) => day_rows(model),
+        _ => {
+            let days = calendar::days(model).into_iter();
+            days.map(|d| day_row(model, d)).collect()
+        }
+    }
+}
+
+fn day_row(model: &Model, day: NaiveDate) -> Row<'_> {
+    let mut text = day.format("%a %-d %b %Y").to_string();
+    if let Some(span) = calendar::span(model) {
+        for s in calendar::strip_on(model, span, day) {
+            text.push_str(&format!(" {}", s.mark.word));
+        }
+        for b in calendar::bars_on(model, span, day) {
+            text.push_str(&format!("; {} {}", b.lane.word(), b.name));
+        }
+    }
+    Row::text(&format!("calendar/day/{day}"), None, Tone::Plain, text)
+}
+
+fn lane(l: calendar::LaneRow<'_>) -> Row<'_> {
+    let names: Vec<String> = l.bars.iter().map(|b| b.name.clone()).collect();
+    let text = format!("{} {}", l.label, names.join(", "));
+    Row::text(&l.id, None, Tone::Plain, text)
+}
+
+/// A day, everything in it a row.
+fn day_rows(model: &Model) -> Vec<Row<'_>> {
+    let Some(span) = calendar::span(model) else {
+        return Vec::new();
+    };
+    let day = calendar::cursor(model);
+    let zone = calendar::zone(model);
+    let bars = calendar::bars_on(model, span, day);
+    let rows = bars.into_iter().map(|b| {
+        let word = match b.lane {
+            Lane::Release | Lane::Cover => format!(" ({})", b.mark.word),
+            _ => String::new(),
+        };
+        let note = if b.note.is_empty() {
+            String::new()
+        } else {
+            format!("; {}", b.note)
+        };
+        let text = format!(
+            "{:<8} {}  {}{word}{note}",
+            b.lane.word(),
+            super::words::from_to(b.span, day, zone),
+            b.name
+        );
+        let tone = if b.lane == Lane::Freeze { Tone::Fail } else { Tone::Plain };
+        Row::text(&b.id, None, tone, text)
+    });
+    rows.collect()
+}
+
+fn agenda_of<'a>(s: &'a Situation, strip: &'a [StripSegment]) -> Vec<Row<'a>> {
     let mut out = Vec::new();
     let c = &s.calendar;
     for (i, why) in c.reasons.iter().enumerate() {
@@ -221,7 +310,7 @@ fn calendar(s: &Situation) -> Vec<Row<'_>> {
             format!("unknown: calendar {name} was not read"),
         ));
     }
-    out.extend(days(s));
+    out.extend(days(s, strip));
     for r in &c.releases {
         out.push(Row::new(
             format!("calendar/release/{}", r.id),
@@ -241,10 +330,10 @@ fn calendar(s: &Situation) -> Vec<Row<'_>> {
 }
 
 /// Eight local days with the stretches that touch each.
-fn days(s: &Situation) -> Vec<Row<'_>> {
+fn days<'a>(s: &'a Situation, strip: &'a [StripSegment]) -> Vec<Row<'a>> {
     let zone = s.timezone;
     let today = s.now.world.with_timezone(&zone).date_naive();
-    if s.calendar.strip.is_empty() {
+    if strip.is_empty() {
         return Vec::new();
     }
     let dates = (0..8).filter_map(|n| today.checked_add_days(Days::new(n)));
@@ -256,7 +345,7 @@ fn days(s: &Situation) -> Vec<Row<'_>> {
                     .checked_add_days(Days::new(1))
                     .map(|d| day_start(d, zone)),
             };
-            let here = s.calendar.strip.iter();
+            let here = strip.iter();
             let here = here.filter(|seg| seg.span.overlaps(&whole)).collect();
             let key = format!("calendar/day/{date}");
             Row::new(

@@ -78,7 +78,9 @@ async fn follow(mut facts: UnboundedReceiver<Fact>) -> u8 {
             }
             Some(Fact::Trouble(text)) => out::complain(&format!("cockpit: {text}")),
             Some(Fact::Fatal(why)) => return fail(exit::UNREACHABLE, why),
-            Some(Fact::Done { .. } | Fact::Document { .. } | Fact::Keys(_)) => {}
+            Some(
+                Fact::Done { .. } | Fact::Document { .. } | Fact::Keys(_) | Fact::Looked(_),
+            ) => {}
             None => return fail(exit::INTERNAL, "the engine stopped"),
         }
     }

@@ -222,6 +222,16 @@ pub enum Body {
         /// The plan.
         plan: Release,
     },
+    /// A planned release was moved to another start.
+    ReleaseMoved {
+        /// The new start.
+        to: Instant,
+        /// The start before.
+        from: Option<Instant>,
+        /// What cockpit.toml said then; `None` where it said nothing. When it says something else later, that is the newer word.
+        #[serde(default)]
+        file: Option<Instant>,
+    },
     /// Gates and triggers were sealed.
     ContractSealed {
         /// Digest of the contract.
@@ -511,6 +521,7 @@ impl Body {
         match self {
             Self::PolicyLoaded { .. } => "policy_loaded",
             Self::ReleasePlanned { .. } => "release_planned",
+            Self::ReleaseMoved { .. } => "release_moved",
             Self::ContractSealed { .. } => "contract_sealed",
             Self::DriverTook { .. } => "driver_took",
             Self::Ticked { .. } => "ticked",

@@ -2,9 +2,11 @@
 
 pub mod act;
 pub mod assess;
+pub mod calendar;
 pub mod conflict;
 pub mod connector;
 pub mod contract;
+pub mod dates;
 pub mod diag;
 pub mod event;
 pub mod journal;
@@ -12,6 +14,7 @@ pub mod judge;
 pub mod needs;
 pub mod observe;
 pub mod orders;
+pub mod planning;
 pub mod points;
 pub mod policy;
 pub mod record;
@@ -20,6 +23,7 @@ pub mod rollback;
 pub mod rules;
 pub mod secret;
 pub mod situation;
+pub mod suggest;
 pub mod text;
 pub mod time;
 pub mod verdict;

@@ -33,13 +33,9 @@ pub fn item_need(item: &str, service: &str, version: &str) -> String {
 /// The releases that are neither closed nor unknown, as planned now.
 pub fn open_releases<'a>(policy: &'a Policy, journal: &'a Journal) -> Vec<&'a Release> {
     let closed = |id: &str| journal.release(id).is_some_and(|r| r.closing.is_some());
-    let own = policy.releases.iter();
-    let journaled = journal
-        .releases
-        .values()
-        .filter_map(|r| r.plan.as_ref())
-        .filter(|p| policy.release(&p.id).is_none());
-    own.chain(journaled).filter(|r| !closed(&r.id)).collect()
+    let mut open = super::planning::releases(policy, journal);
+    open.retain(|r| !closed(&r.id));
+    open
 }
 
 /// The services of open releases: those whose history is kept. The others need their last hour alone.

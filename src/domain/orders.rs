@@ -10,8 +10,10 @@ use super::assess::View;
 use super::assess::{act_brief_text, act_messages, act_steer, next_service};
 use super::contract;
 use super::event::{Body, Closing, HandoffItem, Plan};
+use super::dates;
 use super::journal::Journal;
 use super::observe::Observed;
+use super::planning;
 use super::policy::Policy;
 use super::record::DeployState;
 use super::rollback;
@@ -265,6 +267,8 @@ impl Order<'_, '_> {
             "accept" => self.accept(subject),
             "override" => self.overrule(subject),
             "settle" => self.settle(subject),
+            "plan" => self.plan(),
+            "move" => self.shift(subject),
             _ => Err(vec![Refusal::new(
                 "action",
                 format!("{} is not an act", self.request.action),
@@ -293,6 +297,58 @@ impl Order<'_, '_> {
             });
         }
         self.events(bodies)
+    }
+
+    /// A plan as it was typed, read again.
+    fn plan(&self) -> Tasks {
+        let view = self.view;
+        let inputs = &self.request.inputs;
+        let draft = planning::draft(view.policy, view.journal, inputs, view.at());
+        let refusals: Vec<Refusal> = draft
+            .problems
+            .into_iter()
+            .map(|(key, why)| Refusal::new(format!("plan/{key}"), why))
+            .collect();
+        match draft.release {
+            Some(plan) if refusals.is_empty() => {
+                let id = plan.id.clone();
+                self.planned(&id, Body::ReleasePlanned { plan })
+            }
+            _ => Err(refusals),
+        }
+    }
+
+    /// A release at another start.
+    fn shift(&self, id: &str) -> Tasks {
+        let view = self.view;
+        let wrong = |why: String| Err(vec![Refusal::new("plan/start", why)]);
+        let all = planning::releases(view.policy, view.journal);
+        let Some(release) = all.into_iter().find(|r| r.id == id) else {
+            return wrong(format!("no release is called {id}"));
+        };
+        let to = match dates::instant(&self.input("start"), view.at(), view.policy.timezone) {
+            Ok(to) if to < view.at() => return wrong("that lies in the past".to_owned()),
+            Ok(to) if Some(to) == release.planned => {
+                return wrong(format!("{} is planned for then already", release.title));
+            }
+            Ok(to) => to,
+            Err(why) => return wrong(why),
+        };
+        let file = match planning::moved(view.journal, release) {
+            Some(moved) => moved.file,
+            None => view.policy.release(id).and_then(|r| r.planned),
+        };
+        let from = release.planned;
+        self.planned(id, Body::ReleaseMoved { to, from, file })
+    }
+
+    /// An event of a release that need not be the current one.
+    fn planned(&self, id: &str, body: Body) -> Tasks {
+        let mut tasks = self.events(vec![body])?;
+        for task in &mut tasks {
+            task.release = Some(id.to_owned());
+        }
+        Ok(tasks)
     }
 
     fn perform(&self, act: Act, before: Vec<Body>) -> Duty {

@@ -290,6 +290,9 @@ pub struct CalendarRelease {
     pub at: Option<Instant>,
     /// Phase as a word.
     pub mark: Mark,
+    /// Who planned or moved it, where that was not done in cockpit.toml: `moved by ana 16:40 (file says 10:00)`.
+    #[serde(default)]
+    pub note: String,
 }
 
 /// One row of the deploys pane.

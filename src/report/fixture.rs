@@ -146,6 +146,7 @@ fn calendar() -> CalendarView {
             environment: "production".into(),
             at: Some(at(-1080)),
             mark: Mark::new("deploying", Tone::Plain),
+            note: String::new(),
         }],
         unread: vec!["holidays".into()],
         last_shipped: Some("payments 2026.46, Thu 11:20".into()),

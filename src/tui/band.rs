@@ -60,6 +60,9 @@ fn head(model: &Model, s: &Situation, theme: &Theme, pen: &mut Pen<'_>) {
     if model.options.read_only && !b.flags.iter().any(|f| f == "READ-ONLY") {
         pen.gap(1).put("READ-ONLY", theme.flag);
     }
+    if model.calendar.suppose.is_some() {
+        pen.gap(1).put("WHAT-IF", theme.flag);
+    }
 }
 
 fn advice_style(b: &Band, theme: &Theme) -> Style {

@@ -111,7 +111,14 @@ fn act(model: &Model, theme: &Theme, pen: &mut Pen<'_>, a: &Action) {
 }
 
 fn looks(model: &Model, theme: &Theme, pen: &mut Pen<'_>) {
-    for id in ["evidence", "filter", "zoom", "feeds", "next-pane"] {
+    let calendar = model.focused_list() == Some(crate::app::list::ListId::Calendar);
+    let own: &[&str] = if calendar {
+        &["view", "timeline", "go-to", "what-if", "utc", "today"]
+    } else {
+        &[]
+    };
+    let all = ["evidence", "filter", "zoom", "feeds", "next-pane"];
+    for id in own.iter().chain(&all) {
         let Some(a) = action::by_id(id) else {
             continue;
         };

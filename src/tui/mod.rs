@@ -1,6 +1,7 @@
 //! The view: borrows the model and paints; it decides nothing.
 
 pub mod band;
+pub mod calendar;
 pub mod chart;
 pub mod day;
 pub mod edges;

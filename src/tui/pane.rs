@@ -25,7 +25,10 @@ pub fn pane(model: &Model, theme: &Theme, buf: &mut Buffer, pane: Pane, area: Ar
         Pen::new(buf, theme, inner, 0).put(&text, theme.dim);
         return;
     };
-    let below = if pane == Pane::Metrics && !s.metrics.is_empty() {
+    let detailed = crate::app::calendar::drawn(model).filter(|_| pane == Pane::Calendar);
+    let below = if let Some(view) = detailed {
+        super::calendar::pane(model, s, theme, buf, view, inner)
+    } else if pane == Pane::Metrics && !s.metrics.is_empty() {
         metrics::pane(model, s, theme, buf, inner)
     } else {
         list(model, s, theme, buf, pane.list(), inner)
@@ -88,7 +91,11 @@ fn tabs(model: &Model, theme: &Theme, pen: &mut Pen<'_>, here: Pane) {
         let name = pane.list().title();
         if pane == here {
             let extra = model.situation.as_ref().map(|s| subtitle(model, s, pane));
-            let extra = extra.filter(|_| pane == Pane::Checklist && !long);
+            let extra = match pane {
+                Pane::Checklist => extra.filter(|_| !long),
+                Pane::Calendar => model.calendar.suppose.as_ref().map(|_| " WHAT-IF".to_owned()),
+                _ => None,
+            };
             let filter = filter_words(model, pane.list());
             let text = format!(
                 " {} {name}{}{filter} ",
@@ -108,10 +115,12 @@ fn subtitle(model: &Model, s: &Situation, pane: Pane) -> String {
     match pane {
         Pane::Calendar => {
             let state = &s.calendar.state.word;
-            match &s.calendar.next {
+            let state = match &s.calendar.next {
                 Some((at, _)) => format!("  {state} until {}", super::at(s, *at)),
                 None => format!("  {state}"),
-            }
+            };
+            let what_if = model.calendar.suppose.as_ref().map_or("", |_| "  WHAT-IF");
+            format!("{state}{what_if}")
         }
         Pane::Checklist => {
             let c = &s.checklist;

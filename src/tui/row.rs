@@ -176,6 +176,9 @@ pub fn row(
             pen.right(&r.mark.word, theme.tone(r.mark.tone));
             pen.column(&at, 12, theme.dim).gap(1);
             pen.put(&r.title, theme.text);
+            if !r.note.is_empty() {
+                pen.gap(1).put(&r.note, theme.dim);
+            }
         }
         Item::Deploy(d) => cx.deploy(pen, d),
         Item::Check(i) => cx.check(pen, i),

@@ -116,6 +116,17 @@ fn screens() -> Vec<(&'static str, Option<Situation>, Vec<&'static str>, bool)> 
         ("blackout", f(fixture::blackout()), vec!["T"], false),
         ("empty", f(fixture::empty()), vec!["3"], false),
         ("read-only", f(fixture::story()), vec!["R"], true),
+        ("calendar-day", f(fixture::story()), vec!["1", "e", "@", "m", "o", "n", "enter"], false),
+        ("calendar-week", f(fixture::story()), vec!["1", "e", "e"], false),
+        ("calendar-month", f(fixture::story()), vec!["1", "e", "e", "e", "right", "down"], false),
+        ("calendar-timeline", f(fixture::story()), vec!["1", "t", "j"], false),
+        ("calendar-utc", f(fixture::story()), vec!["1", "t", "Z"], false),
+        ("calendar-what-if", f(fixture::story()), vec!["1", "t", "j", "I", "right", "down"], false),
+        ("calendar-what-if-month", f(fixture::story()), vec!["1", "t", "j", "I", "E", "pgdn"], false),
+        ("calendar-evidence", f(fixture::story()), vec!["1", "e", "e", "@", "m", "o", "n", "enter", "enter"], false),
+        ("go-to", f(fixture::story()), vec!["@", "+", "3", "d"], false),
+        ("plan", f(fixture::story()), vec!["N"], false),
+        ("plan-typed", f(fixture::story()), vec!["N", "x", "tab", "y"], false),
     ]
 }
 
@@ -146,7 +157,19 @@ fn the_screens_look_as_they_did() {
 #[test]
 fn without_colour_the_screens_keep_bold_and_reverse() {
     let mono = Theme::load(ThemeName::Default, false, false);
-    for name in ["story", "tripped", "dialog", "palette", "blackout"] {
+    for name in [
+        "story",
+        "tripped",
+        "dialog",
+        "palette",
+        "blackout",
+        "calendar-day",
+        "calendar-week",
+        "calendar-month",
+        "calendar-timeline",
+        "calendar-what-if",
+        "plan",
+    ] {
         let m = screen(name, (80, 24), false);
         let buf = painted(&m, &mono);
         assert!(

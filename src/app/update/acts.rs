@@ -1,6 +1,9 @@
 //! Acts: ask the situation's permits, open a dialog or say why not. The engine judges again what is sent.
 
+use std::collections::BTreeMap;
+
 use crate::app::action::{Action, Task};
+use crate::app::calendar;
 use crate::app::dialog::Dialog;
 use crate::app::key::Key;
 use crate::app::model::{InFlight, Loudness, Model, Overlay};
@@ -8,6 +11,7 @@ use crate::app::msg::Effect;
 use crate::app::port::Order;
 use crate::app::tour::Stop;
 use crate::domain::act::Danger;
+use crate::domain::calendar::Suppose;
 use crate::domain::situation::{Permission, Permit, Refusal, Request};
 
 /// Starts an act with the key that asked for it.
@@ -21,8 +25,13 @@ pub(super) fn act(model: &mut Model, action: &'static Action, opener: Key) -> Ve
         model.say(Loudness::Error, why);
         return Vec::new();
     }
+    if model.calendar.suppose.is_some() && action.id != "move" {
+        let why = "WHAT-IF is on: nothing real is done from it; esc leaves it";
+        model.say(Loudness::Info, why);
+        return Vec::new();
+    }
     let row = match action.task {
-        Task::ActOn(_) => match subject(model) {
+        Task::ActOn(_) => match subject(model, action) {
             Some(id) => Some(id),
             None => {
                 model.say(
@@ -71,7 +80,14 @@ fn other_way(model: &Model, action: &Action, key: String) -> String {
 }
 
 /// What a row act works on: the selected row, or the selected refusal's rule.
-fn subject(model: &Model) -> Option<String> {
+fn subject(model: &Model, action: &Action) -> Option<String> {
+    if action.id == "move" {
+        return match &model.calendar.suppose {
+            Some(Suppose::Release { id, .. }) => Some(id.clone()),
+            Some(Suppose::Now { .. }) => None,
+            None => calendar::subject(model),
+        };
+    }
     match model.overlays.last() {
         Some(Overlay::Refusal {
             refusals, selected, ..
@@ -111,12 +127,27 @@ fn granted(
         };
         return send(model, label, request);
     }
-    model.overlays.push(Overlay::Dialog(Box::new(Dialog::new(
-        action.verb,
-        permit,
-        opener,
-    ))));
+    let mut dialog = match action.id {
+        "plan" => Dialog::form("write", permit, opener),
+        _ => Dialog::new(action.verb, permit, opener),
+    };
+    match action.id {
+        "move" => dialog.fill(&calendar::written(model)),
+        "plan" => dialog.fill(&start_on(model)),
+        _ => {}
+    }
+    model.overlays.push(Overlay::Dialog(Box::new(dialog)));
     Vec::new()
+}
+
+/// A plan begins with the day that is chosen on the calendar.
+fn start_on(model: &Model) -> BTreeMap<String, String> {
+    match model.calendar.cursor {
+        Some(day) if day > calendar::today(model) => {
+            BTreeMap::from([("start".to_owned(), format!("{day} 10:00"))])
+        }
+        _ => BTreeMap::new(),
+    }
 }
 
 fn refused(

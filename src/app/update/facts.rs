@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::app::calendar;
 use crate::app::keymap::Keymap;
 use crate::app::list::ListId;
 use crate::app::model::{Loudness, Model, Overlay};
@@ -16,6 +17,10 @@ pub(super) fn fact(model: &mut Model, fact: Fact) -> Vec<Effect> {
         Fact::Assessed(situation) => assessed(model, situation),
         Fact::Done { seq, result } => {
             done(model, seq, result);
+            Vec::new()
+        }
+        Fact::Looked(span) => {
+            calendar::answered(model, span);
             Vec::new()
         }
         Fact::Document { title, markdown } => {
@@ -112,6 +117,7 @@ fn assessed(model: &mut Model, new: Arc<Situation>) -> Vec<Effect> {
             effects.extend(news(model, old, &new));
         }
     }
+    model.calendar.stale = true;
     model.tour.watch(&new);
     spoken(model, &new);
     follow(model, &new);

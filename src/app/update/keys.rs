@@ -38,6 +38,10 @@ pub(super) fn key(model: &mut Model, key: Key) -> Vec<Effect> {
                 Answer::Cancelled => moves::own(model, Own::Back),
                 Answer::Confirmed(request) => {
                     model.overlays.pop();
+                    // What was supposed is written: from here on it is real.
+                    if request.action.starts_with("move/") {
+                        model.calendar.suppose = None;
+                    }
                     // An override was asked for from the refusal below: that is answered now.
                     if matches!(model.overlays.last(), Some(Overlay::Refusal { .. })) {
                         model.overlays.pop();
@@ -213,10 +217,27 @@ fn typed(model: &mut Model, key: Key) -> Vec<Effect> {
                 }
             } else {
                 query.key(key);
+                look_up(model);
             }
             Vec::new()
         }
         _ => Vec::new(),
+    }
+}
+
+/// Says while it is typed which date is meant, or why it is none.
+fn look_up(model: &mut Model) {
+    let text = match model.overlays.last() {
+        Some(Overlay::GoTo { query, .. }) => query.text().to_string(),
+        _ => return,
+    };
+    let found = moves::found(model, &text);
+    if let Some(Overlay::GoTo {
+        complaint, meant, ..
+    }) = model.overlays.last_mut()
+    {
+        *meant = found.as_ref().ok().copied();
+        *complaint = found.err().filter(|_| !text.trim().is_empty());
     }
 }
 
@@ -258,6 +279,7 @@ pub(super) fn paste(model: &mut Model, text: &str) -> Vec<Effect> {
             _ => false,
         }
     };
+    look_up(model);
     if !taken {
         let n = text.chars().count();
         let note = format!("a paste of {n} characters was dropped: no field has the focus");

@@ -8,12 +8,13 @@ mod moves;
 use crate::domain::situation::{Situation, Tone};
 use crate::domain::time::Now;
 
+use super::calendar::View;
 use super::layout::{Layout, Pane};
 use super::list::ListId;
 use super::model::{Loudness, Model};
 use super::msg::{Effect, Mouse, Msg};
 use super::port::Order;
-use super::{fields, rows};
+use super::{calendar, fields, rows};
 
 /// Takes in what happened at `now` and gives what is to be done.
 pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
@@ -40,12 +41,15 @@ pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
         }
         Msg::Ticked => Vec::new(),
     };
+    calendar::sync(model);
     if before == Standing::of(model) {
         settle_focused(model);
     } else {
         settle(model);
     }
     effects.extend(tell(model));
+    let look = calendar::ask(model);
+    effects.extend(look.map(|look| Effect::Order(Order::Look(Box::new(look)))));
     effects
 }
 
@@ -61,6 +65,8 @@ struct Standing {
     overlays: usize,
     notices: u64,
     filtering: Option<ListId>,
+    view: View,
+    looked: Option<u64>,
 }
 
 impl Standing {
@@ -77,6 +83,8 @@ impl Standing {
             overlays: model.overlays.len(),
             notices: model.notices.last().map_or(0, |n| n.number),
             filtering: model.filtering.as_ref().map(|(list, _)| *list),
+            view: model.calendar.view,
+            looked: model.calendar.span.as_ref().map(|s| s.look.seq),
         }
     }
 }
@@ -195,7 +203,7 @@ fn pointer(model: &mut Model, mouse: Mouse) -> Vec<Effect> {
             let Some(area) = model.list_area_in(&layout, list) else {
                 return Vec::new();
             };
-            if area.holds(x, y) {
+            if area.holds(x, y) && !(list == ListId::Calendar && calendar::is_grid(model)) {
                 let ids = rows::ids(model, list);
                 let state = model.lists.entry(list).or_default();
                 let at = state.offset + usize::from(y - area.y);
@@ -242,5 +250,7 @@ fn copy(model: &mut Model) -> Vec<Effect> {
     }
 }
 
+#[cfg(test)]
+mod calendar_tests;
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,7 @@
 //! Moving: rows, pages, panes, overlays.
 
-use chrono::NaiveDate;
-
 use crate::app::action::Own;
+use crate::app::calendar::{self, View};
 use crate::app::edit::Edit;
 use crate::app::fields;
 use crate::app::layout::{Pane, Shape};
@@ -37,10 +36,19 @@ pub(super) fn own(model: &mut Model, own: Own) -> Vec<Effect> {
             model.on_band = true;
             model.tour.did(Stop::Band);
         }
-        Own::Zoom => model.zoom = !model.zoom,
+        Own::Zoom => zoom(model),
         Own::Range(longer) => range(model, longer),
         Own::Step(by) => step(model, i64::from(by)),
+        Own::Page(by) if in_calendar(model) && model.calendar.suppose.is_some() => {
+            calendar::shift(model, i64::from(by) * 96);
+        }
+        Own::Page(by) if in_calendar(model) && calendar::drawn(model).is_some() => {
+            calendar::page(model, i64::from(by));
+        }
         Own::Page(by) => step(model, i64::from(by) * page(model)),
+        Own::Ends(last) if in_calendar(model) && calendar::is_grid(model) => {
+            calendar::ends(model, last);
+        }
         Own::Ends(last) => step(model, if last { i64::MAX / 2 } else { i64::MIN / 2 }),
         Own::Evidence => evidence(model),
         Own::Copy => return super::copy(model),
@@ -61,13 +69,55 @@ pub(super) fn own(model: &mut Model, own: Own) -> Vec<Effect> {
         }
         Own::GoTo => model.overlays.push(Overlay::GoTo {
             query: Edit::default(),
+            meant: None,
             complaint: None,
         }),
+        Own::TurnView(on) => {
+            // From the small pane the first key gives it room; the next ones turn.
+            let small = model.shape() == Shape::Wide && !model.zoom;
+            let to = if small && model.calendar.view != View::Agenda {
+                model.calendar.view
+            } else {
+                model.calendar.view.turn(on)
+            };
+            calendar::show(model, to);
+        }
+        Own::View(view) => calendar::show(model, view),
+        Own::Side(by) if model.calendar.suppose.is_some() => calendar::shift(model, by),
+        Own::Side(by) if calendar::drawn(model).is_some() => calendar::sideways(model, by),
+        Own::Side(_) => {}
+        Own::Today => {
+            model.calendar.cursor = None;
+        }
+        Own::Utc => {
+            model.calendar.utc = !model.calendar.utc;
+            let word = if model.calendar.utc { "UTC" } else { "local time" };
+            model.say(Loudness::Info, format!("the calendar is in {word}"));
+        }
+        Own::Suppose => {
+            if let Err(why) = calendar::suppose(model) {
+                model.say(Loudness::Info, why);
+            }
+        }
         Own::Tour => model.tour.shown = !model.tour.shown,
         Own::Suspend => return vec![Effect::Suspend],
         Own::Redraw => return vec![Effect::Redraw],
     }
     Vec::new()
+}
+
+/// Is the calendar's pane what the keys go to?
+fn in_calendar(model: &Model) -> bool {
+    model.focused_list() == Some(ListId::Calendar)
+}
+
+/// The calendar uses the room: without a view chosen it shows the week.
+fn zoom(model: &mut Model) {
+    model.zoom = !model.zoom;
+    let calm = model.calendar.view == View::Agenda;
+    if model.zoom && calm && in_calendar(model) && model.shape() == Shape::Wide {
+        calendar::show(model, View::Week);
+    }
 }
 
 fn quit(model: &mut Model) -> Vec<Effect> {
@@ -91,6 +141,10 @@ fn back(model: &mut Model) {
             }
             _ => {}
         }
+        return;
+    }
+    if model.calendar.suppose.take().is_some() {
+        model.say(Loudness::Info, "what-if is over; nothing was saved");
         return;
     }
     if model.dismiss() {
@@ -193,6 +247,15 @@ pub(super) fn step(model: &mut Model, by: i64) {
     let Some(list) = model.focused_list() else {
         return;
     };
+    if list == ListId::Calendar && model.calendar.suppose.is_some() {
+        // Down the day is later.
+        calendar::shift(model, by.clamp(-24, 24) * 4);
+        return;
+    }
+    if list == ListId::Calendar && calendar::is_grid(model) {
+        calendar::upright(model, by);
+        return;
+    }
     let ids = rows::ids(model, list);
     model.lists.entry(list).or_default().step(&ids, by);
 }
@@ -213,7 +276,11 @@ pub(super) fn with_selected<T>(
 
 fn evidence(model: &mut Model) {
     let shown = with_selected(model, |row, s| {
-        (row.evidence.clone(), fields::evidence(s, row))
+        let id = row.id.as_deref().unwrap_or_default();
+        match calendar::about(model, id) {
+            Some(_) => (row.id.clone(), fields::evidence(s, row)),
+            None => (row.evidence.clone(), fields::evidence(s, row)),
+        }
     });
     match shown {
         Some((key, shown)) => model.overlays.push(Overlay::Evidence {
@@ -227,58 +294,33 @@ fn evidence(model: &mut Model) {
 
 /// Goes to a date on the calendar; the sentence where it cannot.
 pub(super) fn go_to(model: &mut Model, text: &str) -> Result<(), String> {
-    let s = model.situation.clone().ok_or("nothing was read yet")?;
-    let today = s.now.world.with_timezone(&s.timezone).date_naive();
-    let date = date(text, today)?;
-    let strip = format!("calendar/day/{date}");
-    let ids = rows::ids(model, ListId::Calendar);
-    let id = if ids.iter().flatten().any(|id| *id == strip) {
-        strip
-    } else {
-        let near = s.calendar.releases.iter().find(|r| {
-            r.at.is_some_and(|at| at.with_timezone(&s.timezone).date_naive() >= date)
-        });
-        match near {
-            Some(r) => format!("calendar/release/{}", r.id),
-            None => {
-                return Err(format!(
-                    "{date} lies beyond the eight days shown and no release is planned from then on"
-                ));
-            }
-        }
-    };
+    let date = found(model, text)?;
     super::go(model, Pane::Calendar);
-    if model.shape() == Shape::Wide && model.zoom {
-        model.zoom = true;
+    calendar::choose(model, date);
+    let id = format!("calendar/day/{date}");
+    if calendar::drawn(model).is_none() {
+        let ids = rows::ids(model, ListId::Calendar);
+        if !ids.iter().flatten().any(|other| *other == id) {
+            // Beyond the eight days of the small pane: a month has it.
+            calendar::show(model, View::Month);
+        }
     }
     model.lists.entry(ListId::Calendar).or_default().selected = Some(id);
     Ok(())
 }
 
-/// `2026-11-24`, `24`, `24.11.`, `+3`, `mon` or `today`.
-fn date(text: &str, today: NaiveDate) -> Result<NaiveDate, String> {
-    use chrono::Datelike;
-    let text = text.trim().to_lowercase();
-    let ahead = |n: u64| today.checked_add_days(chrono::Days::new(n));
-    let found = if text == "today" {
-        Some(today)
-    } else if let Some(n) = text.strip_prefix('+') {
-        n.parse().ok().and_then(ahead)
-    } else if let Ok(day) = text.parse::<chrono::Weekday>() {
-        let days = (7 + day.num_days_from_monday() - today.weekday().num_days_from_monday()) % 7;
-        ahead(u64::from(days))
-    } else if let Ok(day) = text.parse::<u32>() {
-        let this = today.with_day(day).filter(|d| *d >= today);
-        this.or_else(|| {
-            let next = today
-                .with_day(1)?
-                .checked_add_months(chrono::Months::new(1))?;
-            next.with_day(day)
-        })
+/// The date that is typed.
+///
+/// # Errors
+/// Why it is none.
+pub(super) fn found(model: &Model, text: &str) -> Result<chrono::NaiveDate, String> {
+    if model.situation.is_none() {
+        return Err("nothing was read yet".into());
+    }
+    let date = crate::domain::dates::typed(text, calendar::today(model))?.date;
+    if (1971..=2105).contains(&chrono::Datelike::year(&date)) {
+        Ok(date)
     } else {
-        text.parse().ok()
-    };
-    found.ok_or_else(|| {
-        format!("\"{text}\" is no date; write for example 2026-11-24, 24, +3, mon or today")
-    })
+        Err(format!("{date} lies beyond every calendar"))
+    }
 }

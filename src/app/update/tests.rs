@@ -475,7 +475,7 @@ fn dates_are_found_or_refused_with_a_sentence() {
         m.selected(ListId::Calendar).as_deref(),
         Some("calendar/day/2026-11-23")
     );
-    for text in ["+3", "24", "2026-11-28", "today"] {
+    for text in ["+3", "24", "2026-11-28", "today", "tomorrow", "2027-06-01"] {
         assert!(moves::go_to(&mut m, text).is_ok(), "{text}");
     }
     assert!(
@@ -484,7 +484,7 @@ fn dates_are_found_or_refused_with_a_sentence() {
             .contains("no date")
     );
     assert!(
-        moves::go_to(&mut m, "2027-06-01")
+        moves::go_to(&mut m, "9999-01-01")
             .unwrap_err()
             .contains("beyond")
     );

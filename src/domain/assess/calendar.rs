@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use chrono::Duration;
 
 use crate::domain::event::Closing;
+use crate::domain::planning;
 use crate::domain::policy::Release;
 use crate::domain::rules::target;
 use crate::domain::situation::{
@@ -16,6 +17,7 @@ use crate::domain::window::{
 };
 
 use super::need::words;
+use super::span::origin_of;
 use super::{Proofs, View, clock_full, conflicts, need, phase_of};
 
 /// Days on the strip.
@@ -356,10 +358,8 @@ fn state_mark(state: &WindowState) -> Mark {
 }
 
 fn releases(view: &View<'_>) -> Vec<CalendarRelease> {
-    let mut list: Vec<CalendarRelease> = view
-        .policy
-        .releases
-        .iter()
+    let mut list: Vec<CalendarRelease> = planning::releases(view.policy, view.journal)
+        .into_iter()
         .map(|r| {
             let started = view
                 .journal
@@ -371,6 +371,7 @@ fn releases(view: &View<'_>) -> Vec<CalendarRelease> {
                 environment: r.environment.clone(),
                 at: started.or(r.planned),
                 mark: Mark::new(phase_of(view, r).word(), Tone::Plain),
+                note: origin_of(view, r).unwrap_or_default(),
             }
         })
         .collect();
@@ -393,6 +394,7 @@ fn releases(view: &View<'_>) -> Vec<CalendarRelease> {
                     environment: String::new(),
                     at: Some(span.start),
                     mark: Mark::new(format!("in calendar {}", dated.calendar), Tone::Plain),
+                    note: String::new(),
                 });
             }
         }

@@ -26,6 +26,7 @@ mod plan;
 pub(crate) mod poll;
 mod proofs;
 mod rollout;
+mod span;
 mod start_at;
 mod sources;
 mod suspects;
@@ -37,6 +38,7 @@ use std::collections::BTreeMap;
 use super::journal::{Journal, ReleaseState};
 use super::needs::{self, open_releases};
 use super::observe::{Freshness, Need, Observation, Observed};
+use super::planning;
 use super::policy::{Policy, Release, Service};
 use super::situation::{Evidence, FORMAT, Phase, ReleaseView, Situation};
 use super::time::{Instant, Now};
@@ -141,10 +143,12 @@ pub(crate) type Proofs = BTreeMap<String, Evidence>;
 
 pub(crate) use owed::{brief_text as act_brief_text, messages as act_messages, steer as act_steer};
 pub(crate) use permits::next_service;
+pub use span::calendar_span;
 pub use start_at::{ReasonKind, StartAnswer, StartQuestion, StartReason, StartState, Starts};
 
 /// Judges everything.
 pub fn assess(policy: &Policy, journal: &Journal, observed: &Observed, now: Now) -> Situation {
+    let policy = &*planning::effective(policy, journal);
     let (view, mut s) = judge(policy, journal, observed, now, None);
     others(&view, &mut s);
     s
@@ -193,6 +197,7 @@ pub(crate) fn with_view<T>(
     now: Now,
     then: impl FnOnce(&View<'_>, &Situation) -> T,
 ) -> T {
+    let policy = &*planning::effective(policy, journal);
     let (view, s) = judge(policy, journal, observed, now, None);
     then(&view, &s)
 }
@@ -281,14 +286,7 @@ fn judge<'a>(
 fn pick<'a>(view: &mut View<'a>, focus: Option<&str>) -> Vec<&'a Release> {
     let policy = view.policy;
     let journal = view.journal;
-    let mut all: Vec<&Release> = policy.releases.iter().collect();
-    all.extend(
-        journal
-            .releases
-            .values()
-            .filter_map(|r| r.plan.as_ref())
-            .filter(|p| policy.release(&p.id).is_none()),
-    );
+    let mut all = planning::releases(policy, journal);
     let rank = |r: &Release| {
         let focus = focus == Some(r.id.as_str());
         let phase = phase_of(view, r);

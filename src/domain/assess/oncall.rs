@@ -53,6 +53,54 @@ pub(super) fn covered(view: &View<'_>, until: Instant) -> Result<(), Option<(Str
     Ok(())
 }
 
+/// The turns that share an instant with `[from, to)`, by level and start; at most `most`.
+pub(super) fn schedule(view: &View<'_>, from: Instant, to: Instant, most: usize) -> Vec<Oncall> {
+    let mut list = match &view.policy.oncall.connection {
+        Some(_) => turns(view),
+        None => rounds(view, from, to, most),
+    };
+    list.retain(|o| o.from.is_none_or(|t| t < to) && o.until.is_none_or(|t| t > from));
+    for one in &mut list {
+        one.person = known_as(view.policy, one);
+    }
+    list.sort_by(|a, b| (a.level, a.from, &a.person).cmp(&(b.level, b.from, &b.person)));
+    list.dedup_by(|a, b| a.level == b.level && a.person == b.person && a.from == b.from);
+    list.truncate(most);
+    list
+}
+
+/// Every turn of the rotations of cockpit.toml in a span.
+fn rounds(view: &View<'_>, from: Instant, to: Instant, most: usize) -> Vec<Oncall> {
+    let mut out = Vec::new();
+    for r in &view.policy.oncall.rotations {
+        let turn = i64::try_from(r.turn).unwrap_or(0);
+        let count = i64::try_from(r.people.len()).unwrap_or(0);
+        if turn <= 0 || count <= 0 {
+            continue;
+        }
+        let mut index = (from - r.start).num_seconds().div_euclid(turn).max(0);
+        while out.len() < most {
+            let start = r.start + Duration::seconds(index.saturating_mul(turn));
+            if start >= to {
+                break;
+            }
+            let place = usize::try_from(index.rem_euclid(count)).unwrap_or(0);
+            if let Some(person) = r.people.get(place) {
+                out.push(Oncall {
+                    level: r.level,
+                    person: person.clone(),
+                    contact: None,
+                    schedule: Some("cockpit.toml".to_owned()),
+                    from: Some(start),
+                    until: Some(start + Duration::seconds(turn)),
+                });
+            }
+            index += 1;
+        }
+    }
+    out
+}
+
 /// Who is on call by level now.
 pub(crate) fn people(view: &View<'_>) -> Vec<Oncall> {
     let mut list = turns(view);

@@ -151,11 +151,30 @@ pub struct HandoffState {
     pub items: Vec<(HandoffItem, bool)>,
 }
 
+/// A release was moved to another start.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Moved {
+    /// The new start.
+    pub to: Instant,
+    /// The start before.
+    pub from: Option<Instant>,
+    /// What cockpit.toml said at the move.
+    pub file: Option<Instant>,
+    /// Who moved it last.
+    pub by: String,
+    /// When it was moved last.
+    pub at: Instant,
+}
+
 /// One release.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ReleaseState {
     /// Plan journaled here, when it does not stand in cockpit.toml.
     pub plan: Option<Release>,
+    /// Who journaled it, and when.
+    pub planned_by: Option<(String, Instant)>,
+    /// The last move.
+    pub moved: Option<Moved>,
     /// Driver.
     pub driver: Option<String>,
     /// Sealed contract: digest, contract, when.
@@ -501,7 +520,24 @@ fn tracked(before: Option<&Track>, event: &Event) -> Option<Track> {
 impl ReleaseState {
     fn apply(&mut self, event: &Event) {
         match &event.body {
-            Body::ReleasePlanned { plan } => self.plan = Some(plan.clone()),
+            Body::ReleasePlanned { plan } => {
+                self.plan = Some(plan.clone());
+                self.planned_by = Some((event.actor.clone(), event.at));
+                // A new plan is a new word about the start, too.
+                self.moved = None;
+            }
+            Body::ReleaseMoved { to, from, file } => {
+                if let Some(plan) = &mut self.plan {
+                    plan.planned = Some(*to);
+                }
+                self.moved = Some(Moved {
+                    to: *to,
+                    from: *from,
+                    file: *file,
+                    by: event.actor.clone(),
+                    at: event.at,
+                });
+            }
             Body::ContractSealed { digest, contract } => {
                 self.contract = Some((digest.clone(), contract.clone(), event.at));
             }

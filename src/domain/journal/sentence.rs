@@ -3,7 +3,14 @@
 use crate::domain::act::Outcome;
 use crate::domain::event::{Body, StepState};
 use crate::domain::situation::Tone;
+use crate::domain::time::Instant;
 use crate::domain::verdict::Verdict;
+
+/// `moved from 2026-11-24 09:00 to 2026-11-24 10:15 UTC`.
+fn moved(from: Option<Instant>, to: Instant) -> String {
+    let from = from.map_or(String::new(), |at| format!("from {} ", at.format("%F %H:%M")));
+    format!("moved the start {from}to {} UTC", to.format("%F %H:%M"))
+}
 
 /// The sentence and its meaning to the eye.
 pub fn sentence(body: &Body) -> (String, Tone) {
@@ -12,6 +19,7 @@ pub fn sentence(body: &Body) -> (String, Tone) {
         Body::ReleasePlanned { plan } => {
             (format!("planned {} ({})", plan.title, plan.id), Tone::Plain)
         }
+        Body::ReleaseMoved { to, from, .. } => (moved(*from, *to), Tone::Plain),
         Body::ContractSealed { digest, contract } => (
             format!(
                 "sealed the contract {}: {} gates, {} triggers",

@@ -7,6 +7,7 @@
 )]
 
 mod advice;
+mod calendar;
 mod conflicts;
 mod backtest;
 mod deploying;

@@ -3,6 +3,7 @@
 //! [`RuleBook`] is data; [`Compiled`] is its index over a horizon; [`Timeline`] is the part that concerns one [`Target`] and answers
 //! [`Timeline::state_at`], [`Timeline::next_change`], [`Timeline::fit`] and [`Timeline::strip`].
 
+mod bars;
 mod compiled;
 pub mod event;
 mod glob;
@@ -12,6 +13,7 @@ mod strip;
 mod timeline;
 mod words;
 
+pub use self::bars::RuleSpan;
 pub use self::compiled::{Compiled, RuleProblem};
 pub use self::glob::glob_matches;
 pub use self::state::{Fit, Hold, HoldKind, NextChange, Standing, WindowState};

@@ -347,7 +347,7 @@ impl<'a> Timeline<'a> {
         self.merged.chosen.exempt.iter().filter_map(hold).collect()
     }
 
-    fn freeze_hold(&self, index: usize, at: Sec) -> Option<Hold> {
+    pub(super) fn freeze_hold(&self, index: usize, at: Sec) -> Option<Hold> {
         let (start, end) = holding(self.rules.freezes.get(index)?, at)?;
         let freeze = self.rules.book.freezes.get(index)?;
         Some(Hold {

@@ -26,7 +26,8 @@ use crate::config::trust::Trust;
 use crate::connect::{ConnectOptions, Connections};
 use crate::documents;
 use crate::domain::act::{Act, Outcome, Receipt};
-use crate::domain::assess::assess;
+use crate::domain::assess::{assess, calendar_span};
+use crate::domain::calendar::Look;
 use crate::domain::event::Body;
 use crate::domain::journal::Journal;
 use crate::domain::observe::{Answer, Fault, Observed};
@@ -371,6 +372,8 @@ impl Engine {
             tokio::select! {
                 order = orders.recv() => match order {
                     None | Some(Order::Shutdown) => break,
+                    // A question changes nothing: there is nothing to judge anew.
+                    Some(Order::Look(look)) => self.look_at(&look),
                     Some(order) => {
                         self.order(order).await;
                         dirty = Some(Tick::now() - SETTLE);
@@ -459,8 +462,21 @@ impl Engine {
             }
             Order::Document(kind) => self.document(kind),
             Order::Focus { release, service } => self.observed.session.focus = (release, service),
+            Order::Look(look) => self.look_at(&look),
             Order::Shutdown => {}
         }
+    }
+
+    /// Answers a question to the calendar; nothing is kept of it.
+    fn look_at(&self, look: &Look) {
+        let span = calendar_span(
+            &self.policy,
+            &self.journal,
+            &self.observed,
+            self.clock.now(),
+            look,
+        );
+        self.say(Fact::Looked(Arc::new(span)));
     }
 
     fn document(&self, kind: DocumentKind) {

@@ -91,7 +91,7 @@ fn body(d: &Dialog, theme: &Theme, w: usize) -> Vec<(String, Style)> {
     out
 }
 
-fn field(
+pub(super) fn field(
     theme: &Theme,
     buf: &mut Buffer,
     (inner, row): (Area, u16),
@@ -119,7 +119,7 @@ fn field(
     pen.put(&after, theme.text);
 }
 
-fn buttons(
+pub(super) fn buttons(
     model: &Model,
     theme: &Theme,
     buf: &mut Buffer,

@@ -119,7 +119,14 @@ fn command(model: &Model, theme: &Theme, buf: &mut Buffer, list: Area, row: u16,
 }
 
 /// Paints the question for a date.
-pub fn go_to(theme: &Theme, buf: &mut Buffer, area: Area, query: &Edit, complaint: Option<&str>) {
+pub fn go_to(
+    theme: &Theme,
+    buf: &mut Buffer,
+    area: Area,
+    query: &Edit,
+    found: Option<&str>,
+    complaint: Option<&str>,
+) {
     let area = middle(area, 5);
     let inner = frame(theme, buf, area, "Go to a date", "enter goes · esc back");
     prompt(
@@ -128,8 +135,14 @@ pub fn go_to(theme: &Theme, buf: &mut Buffer, area: Area, query: &Edit, complain
         inner,
         "@",
         query,
-        "2026-11-24, 24, +3, mon or today",
+        "2026-11-24, 24, +3d, mon, tomorrow",
     );
+    if let Some(found) = found.filter(|_| !query.text().trim().is_empty()) {
+        let text = format!("{} {found}", theme.glyph("→", "->"));
+        Pen::new(buf, theme, inner, 1)
+            .gap(1)
+            .put(&text, theme.text);
+    }
     if let Some(why) = complaint {
         Pen::new(buf, theme, inner, 1).gap(1).put(why, theme.fail);
     }

@@ -2,6 +2,7 @@
 
 mod dialog;
 mod find;
+mod form;
 mod read;
 mod refusal;
 
@@ -21,8 +22,13 @@ pub fn over(model: &Model, theme: &Theme, buf: &mut Buffer, area: Area, overlay:
         Overlay::Palette { query, selected } => {
             find::palette(model, theme, buf, area, query, *selected);
         }
-        Overlay::GoTo { query, complaint } => {
-            find::go_to(theme, buf, area, query, complaint.as_deref());
+        Overlay::GoTo {
+            query,
+            meant,
+            complaint,
+        } => {
+            let found = meant.map(|d| d.format("%A %-d %B %Y").to_string());
+            find::go_to(theme, buf, area, query, found.as_deref(), complaint.as_deref());
         }
         Overlay::Evidence { shown, scroll, .. } => {
             read::evidence(model, theme, buf, area, shown, *scroll);
@@ -38,7 +44,10 @@ pub fn over(model: &Model, theme: &Theme, buf: &mut Buffer, area: Area, overlay:
             selected,
             ..
         } => refusal::refusal(model, theme, buf, area, label, refusals, *selected),
-        Overlay::Dialog(d) => dialog::dialog(model, theme, buf, area, d),
+        Overlay::Dialog(d) => match &d.live {
+            Some(live) => form::form(model, theme, buf, area, d, live),
+            None => dialog::dialog(model, theme, buf, area, d),
+        },
         Overlay::Quit { leave } => dialog::quit(model, theme, buf, area, *leave),
         Overlay::List(list) => {
             let inner = frame(theme, buf, area, list.title(), "esc back");

@@ -1,6 +1,7 @@
 //! The real binary in a pseudo-terminal: keys go in, the screen is read.
 
 mod auto;
+mod calendar;
 mod endings;
 mod kills;
 mod looks;

@@ -160,7 +160,7 @@ fn plans<'v>(view: &View<'v>, open: &[&'v Release]) -> Vec<Plan<'v>> {
 }
 
 /// From its actual or planned start for as long as it needs.
-fn plan<'v>(view: &View<'v>, release: &'v Release) -> Option<Plan<'v>> {
+pub(super) fn plan<'v>(view: &View<'v>, release: &'v Release) -> Option<Plan<'v>> {
     let state = view.journal.release(&release.id);
     let started = state.and_then(|s| s.tracks.values().map(|t| t.started).min());
     let start = started.or(release.planned)?;

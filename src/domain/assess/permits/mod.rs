@@ -2,6 +2,7 @@
 
 mod items;
 mod people;
+mod planning;
 mod rollout;
 mod start;
 
@@ -21,10 +22,10 @@ use super::rollout::Rollout;
 use items::{accept, close, overrule, settle, tick, untick, waive};
 use people::{ack, brief, drive, handoff, incident, take};
 use rollout::{cancel, promote, rollback, steer, stop_line};
-use start::{approve, cover, deploy, seal};
+use start::{approve, deploy, seal};
 
 pub(crate) use start::next_service;
-pub(super) use start::{approval, start};
+pub(super) use start::{approval, cover, start};
 
 /// Every action's permission.
 pub(super) fn all(view: &View<'_>, s: &Situation) -> BTreeMap<String, Permission> {
@@ -58,6 +59,10 @@ pub(super) fn all(view: &View<'_>, s: &Situation) -> BTreeMap<String, Permission
     put("stop_line", stop_line(view));
     put("close", close(view, s));
     put("drive", drive(view));
+    put("plan", planning::plan(view));
+    for release in super::open_releases(view.policy, view.journal) {
+        put(&format!("move/{}", release.id), planning::shift(view, release));
+    }
     for item in &s.checklist.items {
         let check = view
             .policy

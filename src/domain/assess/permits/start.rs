@@ -162,7 +162,7 @@ fn held_version(view: &View<'_>, rollout: &Rollout<'_>) -> Option<Refusal> {
 }
 
 /// Somebody is scheduled for the whole of the deployment. Not configured: never closes.
-pub(super) fn cover(view: &View<'_>) -> Option<Refusal> {
+pub(in crate::domain::assess) fn cover(view: &View<'_>) -> Option<Refusal> {
     let oncall = &view.policy.oncall;
     if oncall.connection.is_none() && oncall.rotations.is_empty() {
         return None;
