@@ -5,14 +5,97 @@ use chrono::Duration;
 use super::observe::{Freshness, Observed};
 use super::policy::{Policy, Release};
 use super::record::Records;
-use super::time::{Instant, Now};
-use super::window::event::{Dated, map_events};
+use super::time::{Instant, Now, Span};
+use super::window::event::{Dated, Mapped, map_events};
 use super::window::{CalendarHealth, Compiled, RuleBook, Target};
 
 /// How far back the index reaches.
 const BACK: i64 = 9;
 /// How far ahead the index reaches, days.
 const AHEAD: i64 = 400;
+
+/// What became of a calendar's entries.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// The calendar's name.
+    pub calendar: String,
+    /// How many entries were read.
+    pub entries: usize,
+    /// How many of a kind they became, with the kind's word, such as `(2, "freeze")`; kinds without one are left out.
+    pub became: Vec<(usize, &'static str)>,
+    /// Titles of entries that no rule matches: each once, in the calendar's order.
+    pub unmatched: Vec<String>,
+    /// Titles of tentative entries that would have been windows: they permit nothing.
+    pub tentative: Vec<String>,
+}
+
+impl Tally {
+    fn of(calendar: &str, entries: usize, mapped: &Mapped) -> Self {
+        let became = [
+            (mapped.rules.freezes.len(), "freeze"),
+            (mapped.rules.windows.len(), "window"),
+            (mapped.releases.len(), "release"),
+            (mapped.holidays.len(), "holiday"),
+            (mapped.events.len(), "event"),
+            (mapped.left_out, "left out"),
+        ];
+        let once = |titles: &[String]| {
+            let mut seen = std::collections::BTreeSet::new();
+            let mut kept = titles.to_vec();
+            kept.retain(|t| seen.insert(t.clone()));
+            kept
+        };
+        Self {
+            calendar: calendar.to_owned(),
+            entries,
+            became: became.into_iter().filter(|(n, _)| *n > 0).collect(),
+            unmatched: once(&mapped.unmatched),
+            tentative: once(&mapped.tentative),
+        }
+    }
+
+    /// How many entries no rule matches, by title.
+    #[must_use]
+    pub fn unmatched_words(&self) -> Option<String> {
+        const SHOWN: usize = 5;
+        let all = self.unmatched.len();
+        let mut shown: Vec<&str> = self
+            .unmatched
+            .iter()
+            .take(SHOWN)
+            .map(String::as_str)
+            .collect();
+        let more = format!("and {} more", all.saturating_sub(SHOWN));
+        if all > SHOWN {
+            shown.push(&more);
+        }
+        (all > 0).then(|| format!("{all} that no rule matches: {}", shown.join("; ")))
+    }
+
+    /// Such as `12 entries: 2 freeze, 1 release; 3 that no rule matches: Lunch; …`.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let became: Vec<String> = self
+            .became
+            .iter()
+            .map(|(n, w)| format!("{n} {w}"))
+            .collect();
+        let mut out = format!("{} entries", self.entries);
+        if !became.is_empty() {
+            out.push_str(&format!(": {}", became.join(", ")));
+        }
+        if let Some(words) = self.unmatched_words() {
+            out.push_str(&format!("; {words}"));
+        }
+        if !self.tentative.is_empty() {
+            out.push_str(&format!(
+                "; tentative, so they permit nothing: {}",
+                self.tentative.join("; ")
+            ));
+        }
+        out
+    }
+}
 
 /// The rules over a horizon around `made_at`.
 #[derive(Clone, Debug)]
@@ -27,6 +110,10 @@ pub struct Rules {
     pub releases: Vec<Dated>,
     /// Days off found in calendars.
     pub holidays: Vec<Dated>,
+    /// Days that matter to the business, found in calendars.
+    pub events: Vec<Dated>,
+    /// What became of the entries of every calendar that was read.
+    pub tallies: Vec<Tally>,
     /// When it was made: it is made again every day.
     pub made_at: Instant,
 }
@@ -44,6 +131,8 @@ impl Rules {
             bad_calendars: Vec::new(),
             releases: Vec::new(),
             holidays: Vec::new(),
+            events: Vec::new(),
+            tallies: Vec::new(),
             made_at: now.world,
         };
         for calendar in &policy.calendars {
@@ -56,6 +145,9 @@ impl Rules {
             };
             match map_events(&calendar.name, events, &calendar.rules, policy.timezone) {
                 Ok(mapped) => {
+                    let tally = Tally::of(&calendar.name, events.len(), &mapped);
+                    rules.tallies.push(tally);
+                    rules.events.extend(mapped.events);
                     book.windows.extend(mapped.rules.windows);
                     book.freezes.extend(mapped.rules.freezes);
                     rules.releases.extend(mapped.releases);
@@ -78,6 +170,43 @@ impl Rules {
         rules
     }
 
+    /// Days off that concern the target and share time with `span`, ascending: the holiday and its interval. Only calendars that
+    /// were read speak here: whether one was not, [`Rules::calendars`] says.
+    #[must_use]
+    pub fn days_off(&self, target: &Target, span: Span) -> Vec<(&Dated, Span)> {
+        let mut found: Vec<(&Dated, Span)> = self
+            .holidays
+            .iter()
+            .filter(|h| h.scope.covers(target))
+            .flat_map(|h| h.spans.iter().map(move |s| (h, *s)))
+            .filter(|(_, s)| s.overlaps(&span))
+            .collect();
+        found.sort_by(|(a, x), (b, y)| (x, &a.name).cmp(&(y, &b.name)));
+        found
+    }
+
+    /// The day off at an instant, for a target.
+    #[must_use]
+    pub fn day_off(&self, target: &Target, at: Instant) -> Option<&Dated> {
+        let here = |h: &&Dated| h.scope.covers(target) && h.spans.iter().any(|s| s.contains(at));
+        self.holidays.iter().find(here)
+    }
+
+    /// The calendar entries that are the release of that id and title; `known` are all releases there are (id, title), so that an
+    /// entry belongs to the one it names most surely.
+    #[must_use]
+    pub fn entries_of<'a>(&'a self, id: &str, known: &[(&str, &str)]) -> Vec<&'a Dated> {
+        let own = |entry: &&Dated| which(entry, known) == Some(id);
+        self.releases.iter().filter(own).collect()
+    }
+
+    /// The calendar entries that are no release that is known here.
+    #[must_use]
+    pub fn strangers<'a>(&'a self, known: &[(&str, &str)]) -> Vec<&'a Dated> {
+        let stranger = |entry: &&Dated| which(entry, known).is_none();
+        self.releases.iter().filter(stranger).collect()
+    }
+
     /// Health of every configured calendar at `now`.
     pub fn calendars(&self, policy: &Policy, observed: &Observed, now: Now) -> Vec<CalendarHealth> {
         policy
@@ -97,6 +226,15 @@ impl Rules {
             })
             .collect()
     }
+}
+
+/// The id of the release that a calendar entry is, of those known (id, title).
+fn which<'k>(entry: &Dated, known: &[(&'k str, &'k str)]) -> Option<&'k str> {
+    known
+        .iter()
+        .filter_map(|(id, title)| Some((entry.is_release(id, title)?, *id)))
+        .max()
+        .map(|(_, id)| id)
 }
 
 /// What windows and freezes are asked about for one service of a release.

@@ -6,11 +6,12 @@ use chrono::Duration;
 
 use crate::domain::event::Closing;
 use crate::domain::policy::{Change, Release};
-use crate::domain::rules::target;
+use crate::domain::rules::{Rules, target};
 use crate::domain::situation::{
     CalendarRelease, CalendarView, Evidence, Mark, Refusal, StripSegment, Tone,
 };
-use crate::domain::time::{self, Instant};
+use crate::domain::time::{self, Instant, Span};
+use crate::domain::window::event::Dated;
 use crate::domain::window::{
     Compiled, Fit, HoldKind, NextChange, SegmentKind, Standing, Target, Timeline, WindowState,
 };
@@ -390,6 +391,11 @@ fn prove(view: &View<'_>, out: &CalendarView, proofs: &mut Proofs) {
             .lines
             .push((format!("calendar {}", calendar.name), read));
     }
+    for tally in view.observed.rules.iter().flat_map(|r| &r.tallies) {
+        evidence
+            .lines
+            .push((format!("entries of {}", tally.calendar), tally.sentence()));
+    }
     proofs.insert("calendar".to_owned(), evidence);
 }
 
@@ -441,28 +447,41 @@ fn releases(view: &View<'_>) -> Vec<CalendarRelease> {
         })
         .collect();
     if let Some(rules) = view.observed.rules.as_deref() {
-        for dated in &rules.releases {
-            let next = dated
-                .spans
-                .iter()
-                .find(|s| s.start + Duration::days(1) > view.at());
-            if let Some(span) = next.filter(|_| {
-                !list
-                    .iter()
-                    .any(|r| r.title == dated.name || r.id == dated.name)
-            }) {
-                list.push(CalendarRelease {
-                    id: dated.uid.clone(),
-                    title: dated.name.clone(),
-                    environment: String::new(),
-                    at: Some(span.start),
-                    mark: Mark::new(format!("in calendar {}", dated.calendar), Tone::Plain),
-                });
-            }
-        }
+        from_calendars(view, rules, &mut list);
     }
     list.sort_by_key(|r| (r.at.is_none(), r.at));
     list
+}
+
+/// Releases that calendars hold: one that is known here lends it its time where the file gives none, any other is a row of its own.
+fn from_calendars(view: &View<'_>, rules: &Rules, list: &mut Vec<CalendarRelease>) {
+    let next = |dated: &Dated| {
+        let ahead = |s: &&Span| s.start + Duration::days(1) > view.at();
+        dated.spans.iter().find(ahead).map(|s| s.start)
+    };
+    let known: Vec<(String, String)> = list
+        .iter()
+        .map(|r| (r.id.clone(), r.title.clone()))
+        .collect();
+    let known: Vec<(&str, &str)> = known
+        .iter()
+        .map(|(id, title)| (id.as_str(), title.as_str()))
+        .collect();
+    for row in list.iter_mut().filter(|r| r.at.is_none()) {
+        let entries = rules.entries_of(&row.id, &known);
+        row.at = entries.into_iter().filter_map(next).min();
+    }
+    for dated in rules.strangers(&known) {
+        if let Some(at) = next(dated) {
+            list.push(CalendarRelease {
+                id: dated.uid.clone(),
+                title: dated.name.clone(),
+                environment: String::new(),
+                at: Some(at),
+                mark: Mark::new(format!("in calendar {}", dated.calendar), Tone::Plain),
+            });
+        }
+    }
 }
 
 fn last_shipped(view: &View<'_>) -> Option<String> {

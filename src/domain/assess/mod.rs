@@ -29,7 +29,8 @@ use super::needs::{self, open_releases};
 use super::observe::{Freshness, Need, Observation, Observed};
 use super::policy::{Policy, Release, Service};
 use super::situation::{Evidence, FORMAT, Phase, ReleaseView, Situation};
-use super::time::{Instant, Now};
+use super::time::{Instant, Now, Span};
+use super::window::Target;
 
 use data::Data;
 use rollout::Rollout;
@@ -94,6 +95,18 @@ impl<'a> View<'a> {
             .get(service)?
             .iter()
             .find(|d| d.metric.id == metric)
+    }
+    /// Days off that concern the target and share time with `span`: name and interval, ascending. Empty where no calendar brings any.
+    #[expect(dead_code, reason = "asked by the conflicts with holidays")]
+    pub fn days_off(&self, target: &Target, span: Span) -> Vec<(&'a str, Span)> {
+        let Some(rules) = self.observed.rules.as_deref() else {
+            return Vec::new();
+        };
+        let found = rules.days_off(target, span);
+        found
+            .into_iter()
+            .map(|(h, s)| (h.name.as_str(), s))
+            .collect()
     }
     /// The rollout of one service of the current release.
     pub fn rollout(&self, service: &str) -> Option<&Rollout<'a>> {
