@@ -41,6 +41,8 @@ pub struct Engine {
     line: Line,
     settings: Value,
     secrets: Arc<Secrets>,
+    /// The zone of days and of times that name none.
+    zone: chrono_tz::Tz,
 }
 
 /// Compiles the connector's file and builds the connection.
@@ -60,6 +62,7 @@ pub fn open(
         line,
         settings: context.settings.clone(),
         secrets: context.secrets.clone(),
+        zone: context.shared.zone,
     }))
 }
 

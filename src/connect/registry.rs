@@ -35,8 +35,17 @@ pub const SHIPPED: &[(&str, &str)] = &[
         include_str!("../../assets/connectors/github.toml"),
     ),
     (
+        "google-calendar",
+        include_str!("../../assets/connectors/google-calendar.toml"),
+    ),
+    (
         "jenkins",
         include_str!("../../assets/connectors/jenkins.toml"),
+    ),
+    ("jira", include_str!("../../assets/connectors/jira.toml")),
+    (
+        "monday",
+        include_str!("../../assets/connectors/monday.toml"),
     ),
     ("oci", include_str!("../../assets/connectors/oci.toml")),
     (
@@ -46,6 +55,10 @@ pub const SHIPPED: &[(&str, &str)] = &[
     (
         "prometheus",
         include_str!("../../assets/connectors/prometheus.toml"),
+    ),
+    (
+        "servicenow",
+        include_str!("../../assets/connectors/servicenow.toml"),
     ),
     ("slack", include_str!("../../assets/connectors/slack.toml")),
 ];
