@@ -1,11 +1,13 @@
 //! The rules and all shared types. Pure: no clock, no I/O, no async, no terminal.
 
 pub mod act;
+pub mod agenda;
 pub mod assess;
 pub mod connector;
 pub mod contract;
 pub mod diag;
 pub mod event;
+pub mod gaps;
 pub mod journal;
 pub mod judge;
 pub mod needs;

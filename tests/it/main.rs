@@ -11,6 +11,7 @@ pub use cockpit::connect::{context, registry, transport};
 pub use cockpit::domain;
 
 mod architecture;
+mod calendars;
 mod cli;
 mod contracts;
 #[allow(dead_code)]

@@ -2,6 +2,7 @@
 //! the [`Situation`] out. Pure; called again after every fact.
 
 mod advice;
+mod agenda;
 mod calendar;
 mod chart;
 mod checklist;
@@ -117,6 +118,7 @@ impl<'a> View<'a> {
 /// Evidence gathered while judging.
 pub(crate) type Proofs = BTreeMap<String, Evidence>;
 
+pub use agenda::agenda;
 pub(crate) use owed::{brief_text as act_brief_text, messages as act_messages, steer as act_steer};
 pub(crate) use permits::next_service;
 

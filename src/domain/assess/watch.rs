@@ -6,7 +6,7 @@ use chrono::Duration;
 
 use crate::domain::event::Measured;
 use crate::domain::judge::{GateMetric, combine_gate, judge_alerts};
-use crate::domain::policy::{MetricKind, RiskClass};
+use crate::domain::policy::{MetricKind, Release, RiskClass};
 use crate::domain::situation::{CheckpointView, Mark, Phase, Situation, Tone, WatchView};
 use crate::domain::time::{self, Instant};
 use crate::domain::verdict::Verdict;
@@ -39,11 +39,20 @@ pub(super) fn since(view: &View<'_>) -> Option<Instant> {
 
 /// Seconds of the watch.
 pub(super) fn length(view: &View<'_>) -> u64 {
+    view.release.map_or(view.policy.limits.watch, |r| {
+        u64::try_from(length_of(view, r)).unwrap_or_default()
+    })
+}
+
+/// Seconds of any release's watch.
+pub(super) fn length_of(view: &View<'_>, release: &Release) -> i64 {
     let limits = &view.policy.limits;
-    match view.release {
-        Some(r) if r.significant || r.risk == RiskClass::High => limits.watch_long,
-        _ => limits.watch,
-    }
+    let length = if release.significant || release.risk == RiskClass::High {
+        limits.watch_long
+    } else {
+        limits.watch
+    };
+    i64::try_from(length).unwrap_or(259_200)
 }
 
 /// The watch as shown.

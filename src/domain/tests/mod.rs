@@ -7,6 +7,7 @@
 )]
 
 mod advice;
+mod calendars;
 mod deploying;
 mod fold;
 mod gates;
