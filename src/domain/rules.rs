@@ -3,11 +3,12 @@
 use chrono::Duration;
 
 use super::observe::{Freshness, Observed};
-use super::policy::{Policy, Release};
+use super::policy::{CalendarSource, Policy, Release};
 use super::record::Records;
+use super::recur::Schedule;
 use super::time::{Instant, Now, Span};
-use super::window::event::{Dated, Mapped, map_events};
-use super::window::{CalendarHealth, Compiled, RuleBook, Target};
+use super::window::event::{Becomes, Dated, EventRule, Mapped, map_events};
+use super::window::{CalendarHealth, Compiled, RuleBook, Scope, Source, Target, Window};
 
 /// How far back the index reaches.
 const BACK: i64 = 9;
@@ -145,6 +146,7 @@ impl Rules {
             };
             match map_events(&calendar.name, events, &calendar.rules, policy.timezone) {
                 Ok(mapped) => {
+                    book.windows.extend(announced(calendar, policy));
                     let tally = Tally::of(&calendar.name, events.len(), &mapped);
                     rules.tallies.push(tally);
                     rules.events.extend(mapped.events);
@@ -221,10 +223,48 @@ impl Rules {
                     read: freshness != Freshness::Never && !partial && !bad,
                     stale: freshness == Freshness::Stale,
                     since: seen.map(|o| o.read_at),
-                    scopes: Vec::new(),
+                    scopes: scopes(c),
                 }
             })
             .collect()
+    }
+}
+
+/// A calendar that may bring windows closes what they concern while it brings none: an emptied calendar permits nothing.
+fn announced(calendar: &CalendarSource, policy: &Policy) -> Vec<Window> {
+    let windows = calendar
+        .rules
+        .iter()
+        .filter(|r| r.becomes == Becomes::Window);
+    windows
+        .map(|rule| Window {
+            name: format!("windows of calendar {}", calendar.name),
+            scope: rule.scope.clone(),
+            schedule: Schedule::Listed { spans: Vec::new() },
+            timezone: policy.timezone,
+            source: Source::Calendar {
+                calendar: calendar.name.clone(),
+                uid: String::new(),
+            },
+            owner: rule.owner.clone(),
+        })
+        .collect()
+}
+
+/// What a calendar could close: the scopes of its freezes and windows, or everything (empty) where one of them has none, or where it
+/// brings neither.
+fn scopes(calendar: &CalendarSource) -> Vec<Scope> {
+    let closing = |r: &&EventRule| matches!(r.becomes, Becomes::Freeze | Becomes::Window);
+    let found: Vec<Scope> = calendar
+        .rules
+        .iter()
+        .filter(closing)
+        .map(|r| r.scope.clone())
+        .collect();
+    if found.contains(&Scope::default()) {
+        Vec::new()
+    } else {
+        found
     }
 }
 

@@ -203,6 +203,93 @@ async fn a_calendar_that_did_not_change_is_read_by_its_mark() {
     assert_eq!(first[0].spans[0].span.start, at("2026-11-30T23:00:00Z"));
 }
 
+/// An .ics address.
+fn ics(url: &str) -> Box<dyn Driver> {
+    let (_, text) = SHIPPED.iter().find(|(i, _)| *i == "calendar").unwrap();
+    let source = Source {
+        file: "calendar.toml".into(),
+        text: (*text).to_owned(),
+    };
+    let mut spec = registry::parse(&source).unwrap();
+    spec.http.timeout = "2s".into();
+    let value = json!({ "name": "c", "connector": "calendar", "settings": { "url": { "text": url } }, "every": null });
+    let connection: Connection = serde_json::from_value(value).unwrap();
+    let shared = Shared {
+        file: "cockpit.toml".into(),
+        clock: Arc::new(Still),
+        redactor: Arc::default(),
+        clients: Arc::default(),
+        endpoints: None,
+        canned: None,
+        zone: chrono_tz::Europe::Berlin,
+    };
+    let context = DriverContext::new(&connection, &spec, &shared).unwrap();
+    Box::new(cockpit::connect::calendar::Calendar::new(&connection, &spec, &context).unwrap())
+}
+
+const FREEZE: &str = "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:1\r\nSUMMARY:\u{1b}[2JFree\u{202e}ze\r\nDTSTART;VALUE=DATE:20261201\r\nEND:VEVENT\r\n\
+BEGIN:VEVENT\r\nUID:2\r\nSTATUS:CANCELLED\r\nSUMMARY:Gone\r\nDTSTART;VALUE=DATE:20261202\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
+
+#[tokio::test]
+async fn an_ics_address_may_do_wrong_in_every_way_and_never_reads_as_empty() {
+    let huge = vec![b'x'; 9 << 20];
+    let cases = [
+        (Says::status(401, ""), FaultKind::Unauthorized),
+        (Says::status(403, ""), FaultKind::Unauthorized),
+        (Says::status(404, "no"), FaultKind::NotFound),
+        (Says::status(500, ""), FaultKind::Server),
+        (Says::Silence, FaultKind::Timeout),
+        (
+            Says::Cut(FREEZE.as_bytes()[..60].to_vec()),
+            FaultKind::Unreachable,
+        ),
+        (Says::status(200, &FREEZE[..60]), FaultKind::BadShape),
+        (
+            Says::status(200, "<html>sign in</html>"),
+            FaultKind::BadShape,
+        ),
+        (Says::status(200, ""), FaultKind::BadShape),
+        (Says::status(200, "{}"), FaultKind::BadShape),
+        (Says::status(200, huge), FaultKind::TooLarge),
+        (
+            Says::status(429, "").with("retry-after", "90"),
+            FaultKind::RateLimited,
+        ),
+    ];
+    for (says, kind) in cases {
+        let shown = format!("{says:?}").chars().take(80).collect::<String>();
+        let fake = Fake::always(says).await;
+        let fault = read(ics(&fake.url()).as_ref(), "events")
+            .await
+            .expect_err(&shown);
+        assert_eq!(fault.kind, kind, "{shown}: {fault}");
+        if kind == FaultKind::RateLimited {
+            assert_eq!(fault.retry_at, Some(at("2026-11-21T12:01:30Z")));
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_ics_address_is_read_by_its_marks_and_its_text_is_tame() {
+    let fake = Fake::start(|seen| {
+        let known = seen.header("if-none-match") == Some("\"v1\"")
+            && seen.header("if-modified-since") == Some("Sat, 21 Nov 2026 10:00:00 GMT");
+        if known {
+            return Says::status(304, "");
+        }
+        Says::status(200, FREEZE)
+            .with("etag", "\"v1\"")
+            .with("last-modified", "Sat, 21 Nov 2026 10:00:00 GMT")
+    })
+    .await;
+    let driver = ics(&fake.url());
+    let first = read(driver.as_ref(), "events").await.unwrap();
+    assert_eq!(first.len(), 1, "a cancelled one is gone: {first:?}");
+    assert_eq!(first[0].summary, "Freeze");
+    assert_eq!(first, read(driver.as_ref(), "events").await.unwrap());
+    assert_eq!(fake.seen().len(), 2);
+}
+
 #[tokio::test]
 async fn more_pages_than_are_read_make_a_partial_calendar() {
     let fake = Fake::start(|seen| {

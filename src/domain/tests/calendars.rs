@@ -141,6 +141,61 @@ fn a_partial_or_stale_reading_is_unknown() {
 }
 
 #[test]
+fn a_calendar_of_windows_that_is_empty_permits_nothing() {
+    let mapped = serde_json::json!([{ "summary": "window*", "becomes": "window", "scope": { "environments": ["production"] } }]);
+    let open = entry(
+        "1",
+        "Window",
+        "2026-11-17T12:00:00Z",
+        "2026-11-17T18:00:00Z",
+    );
+    let mut w = world(mapped, vec![open]);
+    w.policy.windows.clear();
+    w.compile();
+    assert_eq!(w.assess().calendar.state.word, "open");
+    w.vendors.events.clear();
+    w.read();
+    w.compile();
+    let s = w.assess();
+    assert_eq!(s.calendar.state.word, "closed", "{:?}", s.calendar.reasons);
+}
+
+#[test]
+fn an_unread_calendar_closes_what_its_rules_concern() {
+    let one = |scope: serde_json::Value| serde_json::json!([{ "summary": "*freeze*", "becomes": "freeze", "scope": scope }]);
+    let state = |w: &World, environment: &str| {
+        let rules = rules(w);
+        let health = rules.calendars(&w.policy, &w.observed, w.now);
+        let target = Target {
+            environment: Some(environment.into()),
+            ..Target::default()
+        };
+        let compiled = rules.compiled.as_ref().unwrap();
+        compiled
+            .timeline(&target, &health)
+            .state_at(w.now.world)
+            .state
+            .word()
+            .to_owned()
+    };
+    let mut w = world(
+        one(serde_json::json!({ "environments": ["production"] })),
+        Vec::new(),
+    );
+    w.observed.feeds.remove("calendar/company");
+    assert_eq!(
+        (
+            state(&w, "production").as_str(),
+            state(&w, "staging").as_str()
+        ),
+        ("unknown", "open")
+    );
+    let mut w = world(one(serde_json::json!({})), Vec::new());
+    w.observed.feeds.remove("calendar/company");
+    assert_eq!(state(&w, "staging"), "unknown");
+}
+
+#[test]
 fn a_release_is_one_thing_wherever_it_appears() {
     let mut p = with_calendar(serde_json::json!([{ "becomes": "release" }]));
     let mut second = release("2.14", vec![change("payments", NEW)]);
