@@ -6,7 +6,7 @@ use rustls::SignatureScheme;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::domain::time::Instant;
 
@@ -50,23 +50,24 @@ pub(super) fn sign(key: &str, wanted: &Wanted<'_>) -> Result<String, String> {
         .ok()
         .and_then(|key| key.choose_scheme(&[SignatureScheme::RSA_PKCS1_SHA256]))
         .ok_or_else(|| no_key("is no RSA key of 2048 bits or more"))?;
-    let mut head = json!({ "alg": "RS256", "typ": "JWT" });
-    if let Some(id) = file.private_key_id {
-        head["kid"] = id.into();
-    }
+    let mut head = Map::from_iter([
+        ("alg".to_owned(), json!("RS256")),
+        ("typ".to_owned(), json!("JWT")),
+    ]);
+    head.extend(file.private_key_id.map(|id| ("kid".to_owned(), json!(id))));
     let begin = wanted.now.timestamp();
-    let mut claims = json!({
-        "iss": file.client_email,
-        "scope": wanted.scope,
-        "aud": wanted.audience,
-        "iat": begin,
-        "exp": begin + LASTS,
-    });
+    let mut claims = Map::from_iter([
+        ("iss".to_owned(), json!(file.client_email)),
+        ("scope".to_owned(), json!(wanted.scope)),
+        ("aud".to_owned(), json!(wanted.audience)),
+        ("iat".to_owned(), json!(begin)),
+        ("exp".to_owned(), json!(begin + LASTS)),
+    ]);
     if !wanted.subject.is_empty() {
-        claims["sub"] = wanted.subject.into();
+        claims.insert("sub".to_owned(), json!(wanted.subject));
     }
-    let part = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let message = format!("{}.{}", part(&head), part(&claims));
+    let part = |map: Map<String, Value>| URL_SAFE_NO_PAD.encode(Value::Object(map).to_string());
+    let message = format!("{}.{}", part(head), part(claims));
     let signature = signer
         .sign(message.as_bytes())
         .map_err(|_| no_key("could not sign"))?;
@@ -77,7 +78,6 @@ pub(super) fn sign(key: &str, wanted: &Wanted<'_>) -> Result<String, String> {
 mod tests {
     use super::*;
     use base64::engine::general_purpose::STANDARD;
-    use serde_json::Value;
 
     /// Made for this test; it opens nothing.
     const KEY: &str = "MIIEvAIBADANBgkqhkiG9w0BAQEFAASCBKYwggSiAgEAAoIBAQCZXyjvAzxh20BcObsxeG15FhJbP0puCqvAec4E/EbjlJH1uVPLoESpLVD5nt\
