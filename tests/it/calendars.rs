@@ -87,13 +87,16 @@ fn google(url: &str) -> Box<dyn Driver> {
     open("google-calendar", &settings)
 }
 
-/// Every source of entries, with an answer whose one title is hostile.
-fn hostile() -> Vec<(
+/// Connector, read, settings, answer.
+type Case = (
     &'static str,
     &'static str,
     Vec<(&'static str, Setting)>,
     Value,
-)> {
+);
+
+/// Every source of entries, with an answer whose one title is hostile.
+fn hostile() -> Vec<Case> {
     let title = "\u{1b}]0;owned\u{7}Free\u{202e}ze\r\nEND:VEVENT";
     let (long, token) = ("x".repeat(90_000), || secret("tok-1"));
     vec![
@@ -486,7 +489,8 @@ fn the_calendar_that_we_write_is_read_by_ourselves_and_by_another_parser() {
     let file = cockpit::report::ics(&agenda, "Shop", at("2026-11-21T12:00:00Z"));
     let horizon = Span::new(agenda.from, agenda.to);
     let ours = read_ics(file.as_bytes(), horizon, chrono_tz::Europe::Berlin).unwrap();
-    let read: Vec<(&str, DateTime<Utc>, Option<DateTime<Utc>>)> = ours
+    type Seen<'a> = (&'a str, DateTime<Utc>, Option<DateTime<Utc>>);
+    let read: Vec<Seen<'_>> = ours
         .iter()
         .map(|e| {
             (
