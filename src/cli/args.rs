@@ -87,7 +87,7 @@ pub enum Command {
     Schema(SchemaArgs),
     /// May a start happen, by windows, freezes, fit and cover?
     Window(WindowArgs),
-    /// The next eight days: windows, freezes, releases
+    /// The next eight days: windows, freezes, releases; or the entries of any span, as text, JSON or iCalendar
     Calendar(CalendarArgs),
     /// Plans that are in each other's way, and the way out
     Conflicts(ConflictsArgs),
@@ -275,9 +275,18 @@ pub struct ConflictsArgs {
 /// `cockpit calendar`.
 #[derive(Debug, clap::Args)]
 pub struct CalendarArgs {
-    /// JSON: the situation's `calendar`
+    /// From this day or time on, such as 2026-12-01; with it, or with --to or --ics, every entry is listed
+    #[arg(long, value_name = "DAY|TIME")]
+    pub from: Option<String>,
+    /// Through this day, or up to this time; else four weeks
+    #[arg(long, value_name = "DAY|TIME")]
+    pub to: Option<String>,
+    /// JSON: the situation's `calendar`, or the entries
     #[arg(long)]
     pub json: bool,
+    /// An iCalendar file of releases, freezes and watches, else from 30 days ago to 180 days ahead
+    #[arg(long, conflicts_with = "json")]
+    pub ics: bool,
     #[command(flatten)]
     /// Patience.
     pub patience: Patience,

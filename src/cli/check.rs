@@ -5,12 +5,14 @@ use serde::Serialize;
 use crate::app::keymap::Keymap;
 use crate::config::trust::Trust;
 use crate::domain::diag::Diag;
+use crate::domain::gaps::without_freeze;
 use crate::domain::needs::BUCKET;
 use crate::domain::observe::{Need, Observed, Subject};
 use crate::domain::policy::Policy;
-use crate::domain::record::Records;
+use crate::domain::rules::Rules;
 use crate::domain::text::clean;
-use crate::domain::window::event::map_events;
+use crate::domain::time::{Clock, Now};
+use crate::runtime::clock::RealClock;
 use crate::runtime::load::Loaded;
 
 use super::args::{Args, CheckArgs};
@@ -45,10 +47,13 @@ pub fn check(args: &Args, wanted: &CheckArgs) -> u8 {
         Err(code) => return code,
     };
     if wanted.offline {
-        return said(wanted, &loaded, &answer(&loaded));
+        let mut answer = answer(&loaded);
+        answer.warnings.extend(unasked(&loaded.policy));
+        return said(wanted, &loaded, &answer);
     }
     if loaded.trust != Trust::Granted {
         let mut answer = answer(&loaded);
+        answer.warnings.extend(unasked(&loaded.policy));
         for asked in &mut answer.connections {
             asked.said = "not asked: the file is not trusted".to_owned();
         }
@@ -59,6 +64,14 @@ pub fn check(args: &Args, wanted: &CheckArgs) -> u8 {
         );
     }
     session::look(args, |session| ask(session, wanted))
+}
+
+/// Coming days for which the file itself holds no freeze; no calendar was asked.
+fn unasked(policy: &Policy) -> Vec<String> {
+    let now = RealClock.now();
+    let rules = Rules::of(policy, &Observed::default(), now);
+    let names: Vec<String> = policy.calendars.iter().map(|c| c.name.clone()).collect();
+    without_freeze(policy, &rules, &names, now.world)
 }
 
 async fn ask(mut session: Session, wanted: &CheckArgs) -> u8 {
@@ -87,8 +100,8 @@ async fn ask(mut session: Session, wanted: &CheckArgs) -> u8 {
     engine
         .look_for(&mut session.inbox, wanted.wait, wants)
         .await;
-    let unmatched = unmatched(&engine.policy(), engine.observed());
-    answer.warnings.extend(unmatched);
+    let found = calendars(&engine.policy(), engine.observed(), engine.now());
+    answer.warnings.extend(found);
     answer.gates = forecast::gates(engine);
     let code = said(wanted, session.engine.loaded(), &answer);
     session.engine.close().await;
@@ -121,27 +134,36 @@ fn answer(loaded: &Loaded) -> Answer {
     }
 }
 
-/// Calendar entries that no rule matches: a freeze in other words must not go unseen.
-fn unmatched(policy: &Policy, observed: &Observed) -> Vec<String> {
-    let mut out = Vec::new();
-    for calendar in &policy.calendars {
-        let feed = observed.feeds.get(&format!("calendar/{}", calendar.name));
-        let Some(Records::Event(events)) =
-            feed.and_then(|f| f.last.as_ref()).map(|last| &last.records)
-        else {
-            out.push(format!("the calendar {} was not read", calendar.name));
-            continue;
-        };
-        match map_events(&calendar.name, events, &calendar.rules, policy.timezone) {
-            Ok(mapped) if mapped.unmatched.is_empty() => {}
-            Ok(mapped) => out.push(format!(
-                "entries of the calendar {} that none of its rules matches: {}",
-                calendar.name,
-                mapped.unmatched.join("; ")
-            )),
-            Err(problems) => out.extend(problems),
+/// What calendars leave open: one that was not read, entries that no rule matches (a freeze in other words must not go unseen), and
+/// coming days without a freeze.
+fn calendars(policy: &Policy, observed: &Observed, now: Now) -> Vec<String> {
+    let rules = Rules::of(policy, observed, now);
+    let mut out = rules.problems.clone();
+    let unread: Vec<String> = rules
+        .calendars(policy, observed, now)
+        .into_iter()
+        .filter(|c| !c.is_good())
+        .map(|c| c.name)
+        .collect();
+    let told = |name: &&String| !rules.bad_calendars.contains(name);
+    out.extend(
+        unread
+            .iter()
+            .filter(told)
+            .map(|name| format!("the calendar {name} was not read")),
+    );
+    for tally in &rules.tallies {
+        let name = &tally.calendar;
+        let unmatched = tally.unmatched_words();
+        out.extend(unmatched.map(|words| format!("entries of the calendar {name}: {words}")));
+        if !tally.tentative.is_empty() {
+            let titles = tally.tentative.join("; ");
+            out.push(format!(
+                "entries of the calendar {name} that are tentative, so they permit nothing: {titles}"
+            ));
         }
     }
+    out.extend(without_freeze(policy, &rules, &unread, now.world));
     out
 }
 

@@ -8,6 +8,12 @@ pub fn put(text: &str) -> bool {
     writeln!(out, "{}", text.trim_end_matches('\n')).is_ok() && out.flush().is_ok()
 }
 
+/// Prints a text as it is.
+pub fn raw(text: &str) -> bool {
+    let mut out = std::io::stdout().lock();
+    write!(out, "{text}").is_ok() && out.flush().is_ok()
+}
+
 /// Prints a value as indented JSON.
 pub fn json(value: &impl serde::Serialize) -> bool {
     put(&crate::report::value(value))

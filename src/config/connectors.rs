@@ -56,6 +56,20 @@ pub struct ConnectorInfo {
     pub reads: Vec<String>,
     /// The verbs it can perform.
     pub verbs: Vec<Verb>,
+    /// Its reads by name, each with the word of its records; empty: not known, so not checked.
+    pub named_reads: Vec<(String, String)>,
+}
+
+impl ConnectorInfo {
+    /// The names of the reads that yield such records.
+    #[must_use]
+    pub fn reads_of(&self, record: &str) -> Vec<&str> {
+        self.named_reads
+            .iter()
+            .filter(|(_, word)| word == record)
+            .map(|(name, _)| name.as_str())
+            .collect()
+    }
 }
 
 /// All connectors there are.

@@ -1,5 +1,7 @@
 //! What authenticates a connection's requests, as its connector file says.
 
+mod assertion;
+
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -42,6 +44,28 @@ pub enum Scheme {
         /// Audience asked for.
         audience: Option<String>,
     },
+    /// OAuth 2 refresh token: address, id, secret, refresh token.
+    Refresh {
+        /// Address of the token.
+        token_url: Template,
+        /// Client id.
+        id: Template,
+        /// Client secret.
+        secret: Template,
+        /// The refresh token.
+        refresh: Template,
+    },
+    /// A service account's signed assertion: address, key file, scope, subject.
+    ServiceAccount {
+        /// Address of the token.
+        token_url: Template,
+        /// The key file's text.
+        key: Template,
+        /// Scope asked for.
+        scope: String,
+        /// Whom it stands in for; empty: itself.
+        subject: Template,
+    },
     /// A token that a 401 asks for; sends nothing by itself.
     Challenge {
         /// Address whose origin may give tokens beside the connection's own.
@@ -64,12 +88,39 @@ impl Scheme {
                 secret,
                 ..
             } => vec![token_url, id, secret],
+            Self::Refresh {
+                token_url,
+                id,
+                secret,
+                refresh,
+            } => vec![token_url, id, secret, refresh],
+            Self::ServiceAccount {
+                token_url,
+                key,
+                subject,
+                ..
+            } => vec![token_url, key, subject],
             Self::Challenge {
                 token_url,
                 user,
                 password,
             } => vec![token_url, user, password],
         }
+    }
+
+    /// Where its token is fetched; `None` where it fetches none.
+    fn token_url(&self) -> Option<&Template> {
+        match self {
+            Self::Client { token_url, .. }
+            | Self::Refresh { token_url, .. }
+            | Self::ServiceAccount { token_url, .. } => Some(token_url),
+            _ => None,
+        }
+    }
+
+    /// A way in beside others: it is used only where nothing before it authenticates.
+    fn is_spare(&self) -> bool {
+        matches!(self, Self::Refresh { .. } | Self::ServiceAccount { .. })
     }
 
     /// All of its secrets are given.
@@ -140,7 +191,7 @@ impl Keys {
             Scheme::Basic(user, password) => self.basic(user, password).await,
             Scheme::Header(name, t) => self.header(name, &self.render(t).await?),
             Scheme::Query(name, t) => Ok(Credential::Query(name.clone(), self.render(t).await?)),
-            Scheme::Client { .. } => {
+            Scheme::Client { .. } | Scheme::Refresh { .. } | Scheme::ServiceAccount { .. } => {
                 let token = self.token(scheme).await?;
                 self.header(auth, &format!("Bearer {token}"))
             }
@@ -244,29 +295,72 @@ impl Keys {
         Ok(token)
     }
 
+    /// The form that asks for a token.
+    async fn grant(&self, scheme: &Scheme, url: &str) -> Result<Vec<(String, String)>, Fault> {
+        let pair = |key: &str, value: String| (key.to_owned(), value);
+        Ok(match scheme {
+            Scheme::Client {
+                id,
+                secret,
+                scope,
+                audience,
+                ..
+            } => {
+                let mut form = vec![
+                    pair("grant_type", "client_credentials".to_owned()),
+                    pair("client_id", self.render(id).await?),
+                    pair("client_secret", self.render(secret).await?),
+                ];
+                form.extend(scope.iter().map(|s| pair("scope", s.clone())));
+                form.extend(audience.iter().map(|a| pair("audience", a.clone())));
+                form
+            }
+            Scheme::Refresh {
+                id,
+                secret,
+                refresh,
+                ..
+            } => vec![
+                pair("grant_type", "refresh_token".to_owned()),
+                pair("client_id", self.render(id).await?),
+                pair("client_secret", self.render(secret).await?),
+                pair("refresh_token", self.render(refresh).await?),
+            ],
+            Scheme::ServiceAccount {
+                key,
+                scope,
+                subject,
+                ..
+            } => {
+                let (key, subject) = (self.render(key).await?, self.render(subject).await?);
+                let now = self.options.clock.now().real;
+                let wanted = assertion::Wanted {
+                    audience: url,
+                    scope,
+                    subject: &subject,
+                    now,
+                };
+                let signed = assertion::sign(&key, &wanted).map_err(|why| self.config(&why))?;
+                self.options.redactor.learn(&signed);
+                vec![
+                    pair("grant_type", assertion::GRANT.to_owned()),
+                    pair("assertion", signed),
+                ]
+            }
+            _ => return Err(self.config("no token is asked for")),
+        })
+    }
+
     async fn fetch_token(&self, scheme: &Scheme) -> Result<(String, Duration), Fault> {
-        let Scheme::Client {
-            token_url,
-            id,
-            secret,
-            scope,
-            audience,
-        } = scheme
-        else {
+        let Some(token_url) = scheme.token_url() else {
             return Err(self.config("no token is asked for"));
         };
         let url = self.render(token_url).await?;
+        let form = self.grant(scheme, &url).await?;
         let url = url
             .parse()
             .map_err(|_| self.config("token_url is not an address"))?;
         let transport = Transport::new(url, self.options.clone())?;
-        let mut form = vec![
-            ("grant_type".to_owned(), "client_credentials".to_owned()),
-            ("client_id".to_owned(), self.render(id).await?),
-            ("client_secret".to_owned(), self.render(secret).await?),
-        ];
-        form.extend(scope.iter().map(|s| ("scope".to_owned(), s.clone())));
-        form.extend(audience.iter().map(|a| ("audience".to_owned(), a.clone())));
         let request = Request {
             method: Method::POST,
             target: Target::Path(String::new()),
@@ -296,7 +390,8 @@ impl Credentials for Keys {
             let mut out = Vec::new();
             for scheme in &self.schemes {
                 let sent = !matches!(scheme, Scheme::Challenge { .. });
-                if sent && scheme.applies(&self.secrets) {
+                let spare = scheme.is_spare() && !out.is_empty();
+                if sent && !spare && scheme.applies(&self.secrets) {
                     out.push(self.apply(scheme).await?);
                 }
             }

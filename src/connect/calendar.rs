@@ -19,15 +19,12 @@ use super::transport::Request;
 use crate::domain::act::{Act, Outcome, Receipt, Verb};
 use crate::domain::connector::ConnectorSpec;
 use crate::domain::diag::Diag;
+use crate::domain::needs::{CALENDAR_AHEAD, CALENDAR_BACK};
 use crate::domain::observe::{Answer, Call, Fault, FaultKind};
 use crate::domain::policy::Connection;
 use crate::domain::record::Records;
 use crate::domain::time::{Clock, Span};
 
-/// Days before now that are read.
-const BACK: i64 = 40;
-/// Days after now that are read: the index of windows and freezes reaches 400 days.
-const AHEAD: i64 = 430;
 /// Largest file, bytes.
 const LARGEST: u64 = 8 << 20;
 
@@ -119,7 +116,10 @@ impl Calendar {
     async fn events(&self) -> Result<Answer, Fault> {
         let bytes = self.bytes().await?;
         let now = self.clock.now().world;
-        let horizon = Span::new(now - Duration::days(BACK), now + Duration::days(AHEAD));
+        let horizon = Span::new(
+            now - Duration::days(CALENDAR_BACK),
+            now + Duration::days(CALENDAR_AHEAD),
+        );
         let zone = self.zone;
         let read = tokio::task::spawn_blocking(move || read_ics(&bytes, horizon, zone)).await;
         match read {

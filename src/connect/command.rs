@@ -57,6 +57,8 @@ pub struct Command {
     env: Vec<String>,
     dir: PathBuf,
     redactor: Arc<Redactor>,
+    /// The zone of days and of times that name none.
+    zone: chrono_tz::Tz,
 }
 
 impl Command {
@@ -89,6 +91,7 @@ impl Command {
             env: words(context.settings.get("env")),
             dir: beside(&context.shared.file, dir),
             redactor: context.shared.redactor.clone(),
+            zone: context.shared.zone,
         };
         for (key, value) in context.settings.as_object().into_iter().flatten() {
             let argv = words(Some(value));
@@ -153,7 +156,7 @@ impl Command {
             return self.check(&job).await;
         }
         let value = self.json(&job, &call.read).await?;
-        records::answer(kind, value).map_err(|why| {
+        records::answer(kind, value, self.zone).map_err(|why| {
             self.fault(
                 FaultKind::BadShape,
                 format!("{}: {why}", call.read),

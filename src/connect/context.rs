@@ -448,6 +448,22 @@ pub fn schemes(
             audience: a.audience.clone(),
         });
     }
+    if let Some(a) = &auth.refresh_token {
+        out.push(Scheme::Refresh {
+            token_url: parse("auth.refresh_token.token_url", &a.token_url)?,
+            id: parse("auth.refresh_token.client_id", &a.client_id)?,
+            secret: parse("auth.refresh_token.client_secret", &a.client_secret)?,
+            refresh: parse("auth.refresh_token.refresh_token", &a.refresh_token)?,
+        });
+    }
+    if let Some(a) = &auth.google_service_account {
+        out.push(Scheme::ServiceAccount {
+            token_url: parse("auth.google_service_account.token_url", &a.token_url)?,
+            key: parse("auth.google_service_account.key", &a.key)?,
+            scope: a.scope.clone(),
+            subject: parse("auth.google_service_account.subject", &a.subject)?,
+        });
+    }
     if let Some(a) = &auth.challenge {
         out.push(Scheme::Challenge {
             token_url: parse("auth.challenge.token_url", &a.token_url)?,

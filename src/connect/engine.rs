@@ -42,6 +42,8 @@ pub struct Engine {
     settings: Value,
     secrets: Arc<Secrets>,
     seen: read::Seen,
+    /// The zone of days and of times that name none.
+    zone: chrono_tz::Tz,
 }
 
 /// Compiles the connector's file and builds the connection.
@@ -62,6 +64,7 @@ pub fn open(
         settings: context.settings.clone(),
         secrets: context.secrets.clone(),
         seen: read::Seen::default(),
+        zone: context.shared.zone,
     }))
 }
 

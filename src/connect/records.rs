@@ -1,6 +1,9 @@
 //! Turns mapped items into records: text cleaned, times in any of the three usual writings, every fault naming its field.
 
+mod spans;
+
 use chrono::DateTime;
+use chrono_tz::Tz;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -11,6 +14,7 @@ use crate::domain::record::{
 };
 use crate::domain::text::{clean, is_clean};
 use crate::domain::time::Instant;
+use crate::domain::window::event::joined;
 
 /// Widest text kept in a record, in columns.
 const WIDEST: usize = 500;
@@ -64,9 +68,8 @@ pub fn word(kind: RecordKind) -> String {
 fn required(kind: RecordKind) -> &'static [&'static str] {
     match kind {
         RecordKind::Deployment => &["service"],
-        RecordKind::Build | RecordKind::Incident | RecordKind::Commit | RecordKind::Event => {
-            &["id"]
-        }
+        RecordKind::Build | RecordKind::Incident | RecordKind::Commit => &["id"],
+        RecordKind::Event => &["uid", "spans"],
         RecordKind::Alert | RecordKind::Reaction => &["name"],
         RecordKind::Oncall => &["person", "level"],
         RecordKind::Artifact => &["id", "present"],
@@ -74,23 +77,23 @@ fn required(kind: RecordKind) -> &'static [&'static str] {
     }
 }
 
-/// Types the items as records of one kind.
+/// Types the items as records of one kind. Days and times of day without an offset are read in `zone`.
 ///
 /// # Errors
 /// The number of the first item that does not fit, and why.
-pub fn build(kind: RecordKind, items: Vec<Value>) -> Result<Records, (usize, Misfit)> {
+pub fn build(kind: RecordKind, items: Vec<Value>, zone: Tz) -> Result<Records, (usize, Misfit)> {
     Ok(match kind {
-        RecordKind::Deployment => Records::Deployment(typed::<Deployment>(kind, items)?),
-        RecordKind::Build => Records::Build(typed::<Build>(kind, items)?),
-        RecordKind::Series => Records::Series(typed::<Series>(kind, items)?),
-        RecordKind::Alert => Records::Alert(typed::<Alert>(kind, items)?),
-        RecordKind::Oncall => Records::Oncall(typed::<Oncall>(kind, items)?),
-        RecordKind::Incident => Records::Incident(typed::<Incident>(kind, items)?),
-        RecordKind::Commit => Records::Commit(typed::<Commit>(kind, items)?),
-        RecordKind::Artifact => Records::Artifact(typed::<Artifact>(kind, items)?),
-        RecordKind::Event => Records::Event(typed::<Event>(kind, items)?),
-        RecordKind::Reaction => Records::Reaction(typed::<Reaction>(kind, items)?),
-        RecordKind::Check => Records::Check(typed::<CheckRun>(kind, items)?),
+        RecordKind::Deployment => Records::Deployment(typed::<Deployment>(kind, items, zone)?),
+        RecordKind::Build => Records::Build(typed::<Build>(kind, items, zone)?),
+        RecordKind::Series => Records::Series(typed::<Series>(kind, items, zone)?),
+        RecordKind::Alert => Records::Alert(typed::<Alert>(kind, items, zone)?),
+        RecordKind::Oncall => Records::Oncall(typed::<Oncall>(kind, items, zone)?),
+        RecordKind::Incident => Records::Incident(typed::<Incident>(kind, items, zone)?),
+        RecordKind::Commit => Records::Commit(typed::<Commit>(kind, items, zone)?),
+        RecordKind::Artifact => Records::Artifact(typed::<Artifact>(kind, items, zone)?),
+        RecordKind::Event => Records::Event(joined(typed::<Event>(kind, items, zone)?)),
+        RecordKind::Reaction => Records::Reaction(typed::<Reaction>(kind, items, zone)?),
+        RecordKind::Check => Records::Check(typed::<CheckRun>(kind, items, zone)?),
         _ => Records::Other(items.iter().map(|v| clean_json(v, WIDEST)).collect()),
     })
 }
@@ -98,15 +101,16 @@ pub fn build(kind: RecordKind, items: Vec<Value>) -> Result<Records, (usize, Mis
 fn typed<T: DeserializeOwned>(
     kind: RecordKind,
     items: Vec<Value>,
+    zone: Tz,
 ) -> Result<Vec<T>, (usize, Misfit)> {
     items
         .into_iter()
         .enumerate()
-        .map(|(i, item)| one(kind, item).map_err(|misfit| (i, misfit)))
+        .map(|(i, item)| one(kind, item, zone).map_err(|misfit| (i, misfit)))
         .collect()
 }
 
-fn one<T: DeserializeOwned>(kind: RecordKind, item: Value) -> Result<T, Misfit> {
+fn one<T: DeserializeOwned>(kind: RecordKind, item: Value, zone: Tz) -> Result<T, Misfit> {
     let misfit = |field: &str, why: String| Misfit {
         field: field.to_owned(),
         why,
@@ -118,6 +122,12 @@ fn one<T: DeserializeOwned>(kind: RecordKind, item: Value) -> Result<T, Misfit> 
     let mut out = Map::new();
     for (key, value) in map {
         if value.is_null() || !fields.contains(&key) {
+            continue;
+        }
+        if key == "spans" {
+            let (spans, days) = spans::read(value, zone).map_err(|why| misfit(&key, why))?;
+            out.entry("all_day").or_insert(days.into());
+            out.insert(key, spans);
             continue;
         }
         let value = tidy(&key, value).map_err(|why| misfit(&key, why))?;
@@ -144,8 +154,7 @@ fn tidy(key: &str, value: Value) -> Result<Value, String> {
         "hold_field" => Err("it holds control characters and could not be put back exactly".into()),
         "started_at" | "step_at" | "finished_at" | "fast_until" | "at" | "from" | "until"
         | "silenced_until" => time_value(&value),
-        "history" => each_object(value, &["at"], true),
-        "spans" => each_object(value, &["start", "end"], false),
+        "history" => each_object(value, &["at"]),
         "weight" => match value.as_f64() {
             Some(w) if (0.0..=100.0).contains(&w) => Ok(value),
             _ => Err(format!("{value} is no share between 0 and 100")),
@@ -154,8 +163,8 @@ fn tidy(key: &str, value: Value) -> Result<Value, String> {
     }
 }
 
-/// A list of objects with times in them; `strict` drops nulls so that defaults apply.
-fn each_object(value: Value, times: &[&str], strict: bool) -> Result<Value, String> {
+/// A list of objects with times in them; nulls are dropped so that defaults apply.
+fn each_object(value: Value, times: &[&str]) -> Result<Value, String> {
     let Value::Array(items) = value else {
         return Err("it is not a list".into());
     };
@@ -172,7 +181,7 @@ fn each_object(value: Value, times: &[&str], strict: bool) -> Result<Value, Stri
                 } else {
                     clean_json(&value, WIDEST)
                 };
-                if !(strict && value.is_null()) {
+                if !value.is_null() {
                     out.insert(key, value);
                 }
             }
@@ -280,7 +289,9 @@ mod tests {
     fn hostile_text_is_cleaned_and_held_fields_stay_exact() {
         let item = json!({"service": "a\u{1b}[31mb\u{202e}", "version": "1\n2", "state": "running",
             "hold_field": {"automated": {"prune": true}}, "message": "x".repeat(10_000), "weight": 40});
-        let Ok(Records::Deployment(list)) = build(RecordKind::Deployment, vec![item]) else {
+        let Ok(Records::Deployment(list)) =
+            build(RecordKind::Deployment, vec![item], chrono_tz::UTC)
+        else {
             panic!("no deployment")
         };
         assert_eq!(
@@ -305,7 +316,7 @@ mod tests {
     #[case(json!({"service": "a", "hold_field": "\u{1b}[1m"}), "hold_field")]
     #[case(json!([]), "")]
     fn a_misfit_names_its_field(#[case] item: Value, #[case] field: &str) {
-        let (_, misfit) = build(RecordKind::Deployment, vec![item]).unwrap_err();
+        let (_, misfit) = build(RecordKind::Deployment, vec![item], chrono_tz::UTC).unwrap_err();
         assert_eq!(misfit.field, field, "{misfit:?}");
     }
 }

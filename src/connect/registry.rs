@@ -39,12 +39,21 @@ pub const SHIPPED: &[(&str, &str)] = &[
         include_str!("../../assets/connectors/gitlab.toml"),
     ),
     (
+        "google-calendar",
+        include_str!("../../assets/connectors/google-calendar.toml"),
+    ),
+    (
         "jenkins",
         include_str!("../../assets/connectors/jenkins.toml"),
     ),
     (
         "kubernetes",
         include_str!("../../assets/connectors/kubernetes.toml"),
+    ),
+    ("jira", include_str!("../../assets/connectors/jira.toml")),
+    (
+        "monday",
+        include_str!("../../assets/connectors/monday.toml"),
     ),
     ("oci", include_str!("../../assets/connectors/oci.toml")),
     (
@@ -54,6 +63,10 @@ pub const SHIPPED: &[(&str, &str)] = &[
     (
         "prometheus",
         include_str!("../../assets/connectors/prometheus.toml"),
+    ),
+    (
+        "servicenow",
+        include_str!("../../assets/connectors/servicenow.toml"),
     ),
     ("slack", include_str!("../../assets/connectors/slack.toml")),
 ];

@@ -137,6 +137,10 @@ pub struct AuthSpec {
     pub query: Option<NamedAuth>,
     /// OAuth 2 client credentials.
     pub client_credentials: Option<ClientCredentials>,
+    /// OAuth 2 refresh token.
+    pub refresh_token: Option<RefreshToken>,
+    /// A service account's key file, as Google gives it out.
+    pub google_service_account: Option<GoogleServiceAccount>,
     /// A token that a 401 asks for, as container registries do.
     pub challenge: Option<ChallengeAuth>,
 }
@@ -190,6 +194,37 @@ pub struct ClientCredentials {
     /// Asked for.
     #[serde(default)]
     pub audience: Option<String>,
+}
+
+/// OAuth 2 refresh token: a token is fetched with it when first needed and again before it expires. Used where nothing given before it
+/// authenticates.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RefreshToken {
+    /// Template of the token's address.
+    pub token_url: String,
+    /// Template of the client's id.
+    pub client_id: String,
+    /// Template of its secret.
+    pub client_secret: String,
+    /// Template of the refresh token.
+    pub refresh_token: String,
+}
+
+/// A service account: a token is fetched for an assertion signed with its key (RFC 7523, RS256). Used where nothing given before it
+/// authenticates.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GoogleServiceAccount {
+    /// Template of the token's address; the one in the key file is not used.
+    pub token_url: String,
+    /// Template of the key file's text (JSON with `client_email` and `private_key`).
+    pub key: String,
+    /// Asked for.
+    pub scope: String,
+    /// Template of the person it stands in for, where an administrator allowed that; empty: itself.
+    #[serde(default)]
+    pub subject: String,
 }
 
 /// A token that a 401 with `WWW-Authenticate: Bearer realm=…,service=…,scope=…` asks for (the distribution specification's token
@@ -351,11 +386,11 @@ pub enum Paginate {
         /// Most pages read.
         max_pages: u32,
     },
-    /// A cursor in the answer, given back as a query parameter.
+    /// A cursor in the answer, given back as a query parameter, or in the body of a request that has one.
     Cursor {
         /// jq: answer → cursor; null or empty: no more.
         take: String,
-        /// The query parameter.
+        /// The query parameter; of a JSON body the path in it, such as `variables.cursor`.
         param: String,
         /// Most pages read.
         max_pages: u32,

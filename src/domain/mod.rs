@@ -1,6 +1,7 @@
 //! The rules and all shared types. Pure: no clock, no I/O, no async, no terminal.
 
 pub mod act;
+pub mod agenda;
 pub mod assess;
 pub mod calendar;
 pub mod conflict;
@@ -9,6 +10,7 @@ pub mod contract;
 pub mod dates;
 pub mod diag;
 pub mod event;
+pub mod gaps;
 pub mod journal;
 pub mod judge;
 pub mod needs;

@@ -20,6 +20,11 @@ const HISTORY: u64 = 7 * 86_400 + 7_200;
 /// The longest span of live buckets, seconds (a 72-hour watch with the hour before it).
 const LONGEST: u64 = 74 * 3600;
 
+/// Days before now for which calendars are read.
+pub const CALENDAR_BACK: i64 = 40;
+/// Days after now for which calendars are read: the index of windows and freezes reaches 400 days.
+pub const CALENDAR_AHEAD: i64 = 430;
+
 /// Id of the need that reads one part of a metric.
 pub fn metric_need(metric: &str, part: Part, step: u64) -> String {
     format!("metric/{metric}/{}/{step}", part.key())
@@ -56,7 +61,7 @@ pub fn needs(policy: &Policy, journal: &Journal, now: Now) -> Vec<Need> {
     out.deployments();
     out.metrics(lookback(journal, &open, now.world), !open.is_empty());
     out.everywhere();
-    out.calendars();
+    out.calendars(now.world);
     for release in &open {
         for change in &release.changes {
             if let Some(service) = policy.service(&change.service) {
@@ -103,6 +108,19 @@ pub fn span_read(connection: &Connection) -> Option<&str> {
         Some((name, offer)) if offer.kind == RecordKind::Series => Some(name),
         _ => connection.read_of(RecordKind::Series).map(|(name, _)| name),
     }
+}
+
+/// The days of a calendar that are read, as arguments: whole days, so that they change once a day. `from` and `until` are RFC 3339,
+/// `from_day` and `until_day` dates; both ends may be taken or left by a vendor.
+fn around(now: Instant) -> BTreeMap<String, String> {
+    let day = |days: i64| now.date_naive() + chrono::Duration::days(days);
+    let (from, until) = (day(-CALENDAR_BACK), day(CALENDAR_AHEAD));
+    BTreeMap::from([
+        ("from".to_owned(), format!("{from}T00:00:00Z")),
+        ("until".to_owned(), format!("{until}T00:00:00Z")),
+        ("from_day".to_owned(), from.to_string()),
+        ("until_day".to_owned(), until.to_string()),
+    ])
 }
 
 struct Needs<'a> {
@@ -230,17 +248,37 @@ impl Needs<'_> {
         }
     }
 
-    fn calendars(&mut self) {
+    /// Every calendar by its read, over the days around `now` that the rules look at.
+    fn calendars(&mut self, now: Instant) {
         for calendar in &self.policy.calendars {
-            self.add(
-                format!("calendar/{}", calendar.name),
-                Subject::Calendar {
+            let Some(connection) = self.policy.connections.get(&calendar.connection) else {
+                continue;
+            };
+            let named = calendar.read.as_deref().and_then(|read| {
+                let (name, offer) = connection.reads.get_key_value(read)?;
+                Some((name.as_str(), connection.every.unwrap_or(offer.every)))
+            });
+            let found = match calendar.read {
+                Some(_) => named,
+                None => connection.read_of(RecordKind::Event),
+            };
+            let Some((read, every)) = found else {
+                continue;
+            };
+            self.list.push(Need {
+                id: format!("calendar/{}", calendar.name),
+                subject: Subject::Calendar {
                     name: calendar.name.clone(),
                 },
-                &calendar.connection,
-                RecordKind::Event,
-                BTreeMap::new(),
-            );
+                call: Call {
+                    connection: calendar.connection.clone(),
+                    read: read.to_owned(),
+                    args: around(now),
+                    lookback: None,
+                },
+                kind: RecordKind::Event,
+                every,
+            });
         }
     }
 

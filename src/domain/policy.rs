@@ -422,12 +422,15 @@ pub struct Trigger {
 }
 
 /// A calendar and what its entries become.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CalendarSource {
     /// Name on the screen.
     pub name: String,
     /// Connection that reads it.
     pub connection: String,
+    /// Which of the connection's reads, where it has several that yield entries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read: Option<String>,
     /// Which entry becomes what; the first match counts.
     pub rules: Vec<EventRule>,
 }

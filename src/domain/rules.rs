@@ -3,11 +3,12 @@
 use chrono::Duration;
 
 use super::observe::{Freshness, Observed};
-use super::policy::{Policy, Release};
+use super::policy::{CalendarSource, Policy, Release};
 use super::record::Records;
+use super::recur::Schedule;
 use super::time::{Instant, Now, Span};
-use super::window::event::{Dated, map_events};
-use super::window::{CalendarHealth, Compiled, RuleBook, Target};
+use super::window::event::{Becomes, Dated, EventRule, Mapped, map_events};
+use super::window::{CalendarHealth, Compiled, RuleBook, Scope, Source, Target, Window};
 
 /// How far back the index reaches, days.
 const BACK: i64 = 9;
@@ -18,6 +19,88 @@ const AHEAD: i64 = 400;
 const CALENDAR_BACK: i64 = 40;
 /// Days after its reading over which every calendar is read.
 const CALENDAR_AHEAD: i64 = 430;
+/// What became of a calendar's entries.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// The calendar's name.
+    pub calendar: String,
+    /// How many entries were read.
+    pub entries: usize,
+    /// How many of a kind they became, with the kind's word, such as `(2, "freeze")`; kinds without one are left out.
+    pub became: Vec<(usize, &'static str)>,
+    /// Titles of entries that no rule matches: each once, in the calendar's order.
+    pub unmatched: Vec<String>,
+    /// Titles of tentative entries that would have been windows: they permit nothing.
+    pub tentative: Vec<String>,
+}
+
+impl Tally {
+    fn of(calendar: &str, entries: usize, mapped: &Mapped) -> Self {
+        let became = [
+            (mapped.rules.freezes.len(), "freeze"),
+            (mapped.rules.windows.len(), "window"),
+            (mapped.releases.len(), "release"),
+            (mapped.holidays.len(), "holiday"),
+            (mapped.events.len(), "event"),
+            (mapped.left_out, "left out"),
+        ];
+        let once = |titles: &[String]| {
+            let mut seen = std::collections::BTreeSet::new();
+            let mut kept = titles.to_vec();
+            kept.retain(|t| seen.insert(t.clone()));
+            kept
+        };
+        Self {
+            calendar: calendar.to_owned(),
+            entries,
+            became: became.into_iter().filter(|(n, _)| *n > 0).collect(),
+            unmatched: once(&mapped.unmatched),
+            tentative: once(&mapped.tentative),
+        }
+    }
+
+    /// How many entries no rule matches, by title.
+    #[must_use]
+    pub fn unmatched_words(&self) -> Option<String> {
+        const SHOWN: usize = 5;
+        let all = self.unmatched.len();
+        let mut shown: Vec<&str> = self
+            .unmatched
+            .iter()
+            .take(SHOWN)
+            .map(String::as_str)
+            .collect();
+        let more = format!("and {} more", all.saturating_sub(SHOWN));
+        if all > SHOWN {
+            shown.push(&more);
+        }
+        (all > 0).then(|| format!("{all} that no rule matches: {}", shown.join("; ")))
+    }
+
+    /// Such as `12 entries: 2 freeze, 1 release; 3 that no rule matches: Lunch; …`.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let became: Vec<String> = self
+            .became
+            .iter()
+            .map(|(n, w)| format!("{n} {w}"))
+            .collect();
+        let mut out = format!("{} entries", self.entries);
+        if !became.is_empty() {
+            out.push_str(&format!(": {}", became.join(", ")));
+        }
+        if let Some(words) = self.unmatched_words() {
+            out.push_str(&format!("; {words}"));
+        }
+        if !self.tentative.is_empty() {
+            out.push_str(&format!(
+                "; tentative, so they permit nothing: {}",
+                self.tentative.join("; ")
+            ));
+        }
+        out
+    }
+}
 
 /// The rules over a horizon around `made_at`.
 #[derive(Clone, Debug)]
@@ -32,6 +115,10 @@ pub struct Rules {
     pub releases: Vec<Dated>,
     /// Days off found in calendars.
     pub holidays: Vec<Dated>,
+    /// Days that matter to the business, found in calendars.
+    pub events: Vec<Dated>,
+    /// What became of the entries of every calendar that was read.
+    pub tallies: Vec<Tally>,
     /// When it was made: it is made again every day.
     pub made_at: Instant,
     /// Every day off by its start, with its index in `holidays`, and the longest of them.
@@ -57,6 +144,8 @@ impl Rules {
             bad_calendars: Vec::new(),
             releases: Vec::new(),
             holidays: Vec::new(),
+            events: Vec::new(),
+            tallies: Vec::new(),
             made_at: at,
             off: (Vec::new(), Duration::zero()),
         };
@@ -70,6 +159,10 @@ impl Rules {
             };
             match map_events(&calendar.name, events, &calendar.rules, policy.timezone) {
                 Ok(mapped) => {
+                    book.windows.extend(announced(calendar, policy));
+                    let tally = Tally::of(&calendar.name, events.len(), &mapped);
+                    rules.tallies.push(tally);
+                    rules.events.extend(mapped.events);
                     book.windows.extend(mapped.rules.windows);
                     book.freezes.extend(mapped.rules.freezes);
                     rules.releases.extend(mapped.releases);
@@ -99,20 +192,45 @@ impl Rules {
         rules
     }
 
-    /// The days off that share time with `[from, to)`, by start; one without an end counts as a day.
-    pub fn days_off(&self, from: Instant, to: Instant) -> Vec<(Span, &Dated)> {
+    /// Days off that concern one of the targets (any, where none is given) and share time with `span`, by start; one without an end counts as a day. Only calendars
+    /// that were read speak here: whether one was not, [`Rules::calendars`] says.
+    #[must_use]
+    pub fn days_off(&self, targets: &[Target], span: Span) -> Vec<(&Dated, Span)> {
         let (list, longest) = &self.off;
-        let end = list.partition_point(|(span, _)| span.start < to);
-        let mut out: Vec<(Span, &Dated)> = list
+        let end = list.partition_point(|(s, _)| span.end.is_none_or(|to| s.start < to));
+        let mut out: Vec<(&Dated, Span)> = list
             .iter()
             .take(end)
             .rev()
-            .take_while(|(span, _)| span.start + *longest > from)
-            .filter(|(span, _)| last(*span) > from)
-            .filter_map(|(span, n)| Some((*span, self.holidays.get(*n)?)))
+            .take_while(|(s, _)| s.start + *longest > span.start)
+            .filter(|(s, _)| last(*s) > span.start)
+            .filter_map(|(s, n)| Some((self.holidays.get(*n)?, *s)))
+            .filter(|(h, _)| targets.is_empty() || targets.iter().any(|t| h.scope.covers(t)))
             .collect();
         out.reverse();
         out
+    }
+
+    /// The day off at an instant, for a target.
+    #[must_use]
+    pub fn day_off(&self, target: &Target, at: Instant) -> Option<&Dated> {
+        let here = |h: &&Dated| h.scope.covers(target) && h.spans.iter().any(|s| s.contains(at));
+        self.holidays.iter().find(here)
+    }
+
+    /// The calendar entries that are the release of that id and title; `known` are all releases there are (id, title), so that an
+    /// entry belongs to the one it names most surely.
+    #[must_use]
+    pub fn entries_of<'a>(&'a self, id: &str, known: &[(&str, &str)]) -> Vec<&'a Dated> {
+        let own = |entry: &&Dated| which(entry, known) == Some(id);
+        self.releases.iter().filter(own).collect()
+    }
+
+    /// The calendar entries that are no release that is known here.
+    #[must_use]
+    pub fn strangers<'a>(&'a self, known: &[(&str, &str)]) -> Vec<&'a Dated> {
+        let stranger = |entry: &&Dated| which(entry, known).is_none();
+        self.releases.iter().filter(stranger).collect()
     }
 
     /// Health of every configured calendar at `now`.
@@ -129,7 +247,7 @@ impl Rules {
                     read: freshness != Freshness::Never && !partial && !bad,
                     stale: freshness == Freshness::Stale,
                     since: seen.map(|o| o.read_at),
-                    scopes: Vec::new(),
+                    scopes: scopes(c),
                 }
             })
             .collect()
@@ -152,6 +270,51 @@ fn days_off(holidays: &[Dated]) -> (Vec<(Span, usize)>, Duration) {
     list.sort_unstable();
     let longest = list.iter().map(|(s, _)| last(*s) - s.start).max();
     (list, longest.unwrap_or_else(Duration::zero))
+/// A calendar that may bring windows closes what they concern while it brings none: an emptied calendar permits nothing.
+fn announced(calendar: &CalendarSource, policy: &Policy) -> Vec<Window> {
+    let windows = calendar
+        .rules
+        .iter()
+        .filter(|r| r.becomes == Becomes::Window);
+    windows
+        .map(|rule| Window {
+            name: format!("windows of calendar {}", calendar.name),
+            scope: rule.scope.clone(),
+            schedule: Schedule::Listed { spans: Vec::new() },
+            timezone: policy.timezone,
+            source: Source::Calendar {
+                calendar: calendar.name.clone(),
+                uid: String::new(),
+            },
+            owner: rule.owner.clone(),
+        })
+        .collect()
+}
+
+/// What a calendar could close: the scopes of its freezes and windows, or everything (empty) where one of them has none, or where it
+/// brings neither.
+fn scopes(calendar: &CalendarSource) -> Vec<Scope> {
+    let closing = |r: &&EventRule| matches!(r.becomes, Becomes::Freeze | Becomes::Window);
+    let found: Vec<Scope> = calendar
+        .rules
+        .iter()
+        .filter(closing)
+        .map(|r| r.scope.clone())
+        .collect();
+    if found.contains(&Scope::default()) {
+        Vec::new()
+    } else {
+        found
+    }
+}
+
+/// The id of the release that a calendar entry is, of those known (id, title).
+fn which<'k>(entry: &Dated, known: &[(&'k str, &'k str)]) -> Option<&'k str> {
+    known
+        .iter()
+        .filter_map(|(id, title)| Some((entry.is_release(id, title)?, *id)))
+        .max()
+        .map(|(_, id)| id)
 }
 
 /// What windows and freezes are asked about for one service of a release.

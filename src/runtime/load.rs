@@ -151,19 +151,23 @@ impl ConnectorIndex for Index {
                 help: s.help.clone(),
             })
             .collect();
+        let word = |record| {
+            serde_json::to_value(record)
+                .ok()?
+                .as_str()
+                .map(str::to_owned)
+        };
+        let named_reads: Vec<(String, String)> = spec
+            .read
+            .iter()
+            .filter_map(|(name, read)| Some((name.clone(), word(read.record)?)))
+            .collect();
         Some(ConnectorInfo {
             id: spec.id.clone(),
             driver: driver_word(spec.driver).to_owned(),
             settings,
-            reads: spec
-                .read
-                .values()
-                .filter_map(|r| {
-                    serde_json::to_value(r.record)
-                        .ok()
-                        .and_then(|v| v.as_str().map(str::to_owned))
-                })
-                .collect(),
+            reads: named_reads.iter().map(|(_, word)| word.clone()).collect(),
+            named_reads,
             verbs: spec.action.values().map(|a| a.verb).collect(),
         })
     }

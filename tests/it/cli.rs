@@ -422,6 +422,129 @@ fn the_calendar_as_text_and_json() {
 }
 
 #[test]
+fn the_calendar_of_a_span_as_text_json_and_a_file_for_others() {
+    let text = format!(
+        "{WINDOWS}[[release]]\nid = \"2026.50\"\ntitle = \"Baskets, new\"\nenvironment = \"production\"\nplanned = \"2026-12-08T10:00\"\n\
+changes = [{{ service = \"checkout\", to = \"2.15\" }}]\n"
+    );
+    let machine = Machine::with(&text);
+    let span = ["calendar", "--from", "2026-12-01", "--to", "2026-12-31"];
+    let with = |flag: &'static str| {
+        let mut words = span.to_vec();
+        words.push(flag);
+        words
+    };
+    machine
+        .run(&span)
+        .ends(0)
+        .says("audit")
+        .says("Baskets, new");
+    let json = machine.run(&with("--json")).ends(0).json();
+    assert_eq!(json["from"], "2026-11-30T23:00:00Z");
+    // The day that is named last is part of it.
+    assert_eq!(json["to"], "2026-12-31T23:00:00Z");
+    let kinds: Vec<&str> = json["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| e["kind"].as_str().unwrap())
+        .collect();
+    for kind in ["release", "watch", "freeze", "window"] {
+        assert!(kinds.contains(&kind), "{kinds:?}");
+    }
+    let file = machine.run(&with("--ics")).ends(0);
+    assert!(file.out.starts_with("BEGIN:VCALENDAR\r\n") && file.out.ends_with("END:VCALENDAR\r\n"));
+    assert!(
+        file.out.contains("SUMMARY:FREEZE audit\r\n"),
+        "{}",
+        file.out
+    );
+    assert!(
+        file.out.contains("SUMMARY:Release Baskets\\, new\r\n"),
+        "{}",
+        file.out
+    );
+    assert!(
+        file.out.contains("DTSTART:20261208T090000Z\r\n"),
+        "{}",
+        file.out
+    );
+    machine
+        .run(&["calendar", "--from", "2026-12-01", "--to", "2026-11-01"])
+        .ends(64)
+        .complains("not after");
+    machine
+        .run(&["calendar", "--from", "soon"])
+        .ends(64)
+        .complains("no day or time");
+    machine
+        .run(&["calendar", "--from", "2026-01-01", "--to", "2028-01-01"])
+        .ends(64)
+        .complains("at most 400 days");
+}
+
+#[test]
+fn a_file_for_others_says_what_is_missing_in_it() {
+    let text = format!(
+        "{WINDOWS}[connections.company]\nconnector = \"calendar\"\nfile = \"none.ics\"\n\
+[[calendar]]\nname = \"all of us\"\nconnection = \"company\"\nrules = [{{ summary = \"*freeze*\", becomes = \"freeze\" }}]\n"
+    );
+    let machine = Machine::with(&text);
+    let words = [
+        "calendar",
+        "--ics",
+        "--from",
+        "2026-12-01",
+        "--to",
+        "2026-12-31",
+    ];
+    machine.run(&["trust", "--yes"]).ends(0);
+    machine
+        .run(&words)
+        .ends(2)
+        .complains("the calendar all of us was not read")
+        .says("FREEZE audit");
+    let ics = "BEGIN:VCALENDAR\r\nX-WR-CALNAME:Company\r\nBEGIN:VEVENT\r\nUID:1\r\nSUMMARY:Company freeze\r\nDTSTART;VALUE=DATE:20261214\r\nDTEND;VALUE=DATE:20261216\r\nEND:VEVENT\r\n\
+BEGIN:VEVENT\r\nUID:2\r\nSUMMARY:Party\r\nDTSTART;VALUE=DATE:20261217\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
+    fs::write(machine.path("none.ics"), ics).unwrap();
+    // A calendar's own name is not its connection's: its freeze holds all the same.
+    machine
+        .run(&words)
+        .ends(0)
+        .says("SUMMARY:FREEZE Company freeze\r\n");
+    machine
+        .run(&["window", "--at", "2026-12-14T10:00", "--json"])
+        .ends(1);
+    let said = machine.run(&["check"]);
+    assert!(
+        said.out.contains("1 that no rule matches: Party"),
+        "{said:#?}"
+    );
+}
+
+#[test]
+fn a_coming_day_without_a_freeze_is_a_warning() {
+    let machine = Machine::with(WINDOWS);
+    // Ninety days hold the end of a quarter, whenever this runs, or come close to one.
+    let said = machine.run(&["check", "--offline"]).ends(0);
+    let today = chrono::Utc::now().date_naive();
+    use chrono::Datelike as _;
+    let soon = (2..89).any(|n| {
+        let day = today + chrono::Days::new(n);
+        day.day() == 1 && matches!(day.month(), 1 | 4 | 7 | 10)
+    });
+    assert_eq!(
+        said.out
+            .contains("no freeze is on record for the end of quarter"),
+        soon,
+        "{said:#?}"
+    );
+    let always = format!("{WINDOWS}[[freeze]]\nname = \"always\"\nstart = 2020-01-01\n");
+    let said = Machine::with(&always).run(&["check", "--offline"]).ends(0);
+    assert!(!said.out.contains("no freeze is on record"), "{said:#?}");
+}
+
+#[test]
 fn the_judge_says_its_verdict_by_its_exit_code() {
     let machine = Machine::new();
     let ratio = |new: &str, baseline: &str| {

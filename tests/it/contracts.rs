@@ -126,7 +126,131 @@ const LEFT_OUT: &[(&str, &str)] = &[
         "jenkins",
         "/job/{{ settings.job | path }}/{{ item.number }}/wfapi/describe",
     ),
+    (
+        "github",
+        "/repos/{{ settings.owner }}/{{ settings.repo }}/milestones",
+    ),
 ];
+
+/// The names of a request's query parameters.
+fn asked(spec: &ConnectorSpec, read: &str) -> Vec<String> {
+    let read = &spec.read[read];
+    let mut names: Vec<String> = read
+        .request
+        .as_ref()
+        .unwrap()
+        .query
+        .keys()
+        .cloned()
+        .collect();
+    if let Some(cockpit::domain::connector::Paginate::Cursor { param, .. }) = &read.paginate {
+        names.push(param.clone());
+    }
+    names
+}
+
+#[test]
+fn what_calendars_are_asked_for_is_what_the_vendors_describe() {
+    let Some(dir) = contracts() else {
+        println!("not applicable: no API descriptions beside the package");
+        return;
+    };
+    if let Some(api) = json_file(&dir.join("google-calendar").join("discovery.json")) {
+        let (spec, _) = shipped("google-calendar");
+        let list = &api["resources"]["events"]["methods"]["list"];
+        let base = format!(
+            "{}{}",
+            api["rootUrl"].as_str().unwrap(),
+            api["servicePath"].as_str().unwrap()
+        );
+        let ours = spec.settings["url"]
+            .default
+            .as_ref()
+            .unwrap()
+            .as_str()
+            .unwrap();
+        assert_eq!(format!("{ours}/"), base);
+        for (name, request) in requests(&spec) {
+            assert_eq!(
+                shape(&request.path),
+                shape(list["path"].as_str().unwrap()),
+                "{name}"
+            );
+        }
+        for name in asked(&spec, "events") {
+            assert!(list["parameters"].get(&name).is_some(), "{name}");
+        }
+        let fields = &api["schemas"]["Event"]["properties"];
+        for field in [
+            "id",
+            "iCalUID",
+            "status",
+            "summary",
+            "description",
+            "location",
+            "start",
+            "end",
+            "endTimeUnspecified",
+            "recurringEventId",
+            "originalStartTime",
+            "eventType",
+            "extendedProperties",
+        ] {
+            assert!(fields.get(field).is_some(), "{field}");
+        }
+        for field in [
+            "timeZone",
+            "summary",
+            "items",
+            "nextPageToken",
+            "accessRole",
+        ] {
+            assert!(
+                api["schemas"]["Events"]["properties"].get(field).is_some(),
+                "{field}"
+            );
+        }
+        for field in ["date", "dateTime"] {
+            assert!(
+                api["schemas"]["EventDateTime"]["properties"]
+                    .get(field)
+                    .is_some(),
+                "{field}"
+            );
+        }
+    } else {
+        println!("not applicable: no API description of google-calendar");
+    }
+    if let Some(api) = json_file(&dir.join("jira").join("openapi.json")) {
+        let (spec, _) = shipped("jira");
+        let known =
+            &api["paths"]["/rest/api/3/project/{projectIdOrKey}/version"]["get"]["parameters"];
+        let known: Vec<&str> = known
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|p| p["name"].as_str())
+            .collect();
+        for name in asked(&spec, "versions") {
+            assert!(known.contains(&name.as_str()), "{name}: {known:?}");
+        }
+        let fields = &api["components"]["schemas"]["Version"]["properties"];
+        for field in [
+            "id",
+            "name",
+            "description",
+            "archived",
+            "released",
+            "overdue",
+            "startDate",
+            "releaseDate",
+        ] {
+            assert!(fields.get(field).is_some(), "{field}");
+        }
+    } else {
+        println!("not applicable: no API description of jira");
+    }
+}
 
 #[test]
 fn every_request_is_one_that_the_vendor_describes() {
@@ -280,6 +404,30 @@ async fn the_vendors_own_examples_are_understood() {
         .await;
         assert_eq!(got.len(), checks["check_runs"].as_array().unwrap().len());
         assert_ne!(got[0]["state"], "unknown");
+    }
+    if let Some(releases) = example("github", "repos_list-releases.response_200.default.json") {
+        let got = map("github", "releases", &[], releases.clone(), None).await;
+        assert_eq!(got[0]["uid"], releases[0]["tag_name"]);
+        assert_eq!(
+            got[0]["spans"][0]["span"]["start"],
+            releases[0]["published_at"]
+        );
+        assert_eq!(got[0]["state"], "published");
+    }
+    let versions = "GET_rest.api.3.project.projectIdOrKey.version.response_200.json";
+    if let Some(mut versions) = example("jira", versions) {
+        versions["isLast"] = json!(true);
+        let got = map("jira", "versions", &[], versions.clone(), None).await;
+        // The second one of the example has no date yet.
+        assert_eq!(got.len(), 1);
+        assert_eq!(got[0]["summary"], versions["values"][0]["name"]);
+        assert_eq!(got[0]["state"], "released");
+        assert_eq!(got[0]["spans"][0]["span"]["start"], "2010-07-06T00:00:00Z");
+    }
+    let issue = "GET_rest.api.3.issue.issueIdOrKey.response_200.json";
+    if let Some(issue) = example("jira", issue) {
+        let got = map("jira", "change", &[("id", "ED-1")], issue.clone(), None).await;
+        assert_eq!(got[0]["id"], issue["key"]);
     }
     if let Some(compare) = example(
         "github",

@@ -12,6 +12,7 @@ pub use cockpit::domain;
 
 mod architecture;
 mod argo;
+mod calendars;
 mod cli;
 mod contracts;
 #[allow(dead_code)]

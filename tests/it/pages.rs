@@ -80,6 +80,13 @@ fn the_first_flights_examples_make_one_sound_file() {
     assert_eq!(read(&whole), Vec::<String>::new());
 }
 
+#[test]
+fn the_calendars_examples_make_one_sound_file() {
+    let text = blocks(&page("docs/calendars.md"), "toml").join("\n");
+    assert!(text.contains("[connections.google]") && text.contains("[[calendar]]"));
+    assert_eq!(read(&text), Vec::<String>::new());
+}
+
 #[tokio::test]
 async fn the_connectors_example_passes_its_own_rows() {
     let text = blocks(&page("docs/connectors.md"), "toml").remove(0);

@@ -130,7 +130,12 @@ fn call(row: &TestSpec) -> Call {
 async fn faults_of(list: &[Says]) -> Vec<Vec<(String, Result<usize, Fault>)>> {
     let mut out = vec![Vec::new(); list.len()];
     let mut reads = 0;
-    for (spec, source) in shipped() {
+    let patient = !list.iter().any(|s| matches!(s, Says::Silence));
+    for (mut spec, source) in shipped() {
+        if patient {
+            // No answer is slow here but on a busy machine.
+            spec.http.timeout = "20s".into();
+        }
         for row in rows(&spec, false) {
             let now = Arc::new(Mutex::new(list[0].clone()));
             let says = now.clone();

@@ -1,8 +1,9 @@
 //! `[[calendar]]`: calendars and their mapping rules.
 
 use super::Check;
-use crate::config::place::join;
-use crate::config::raw::calendar::Rule;
+use crate::config::place::{join, shown};
+use crate::config::raw::calendar::{Calendar, Rule};
+use crate::config::suggest;
 use crate::domain::policy::{CalendarSource, Environment, Service};
 use crate::domain::window::Scope;
 use crate::domain::window::event::{Becomes, EventRule};
@@ -22,6 +23,7 @@ impl Check<'_> {
                 &calendar.connection,
                 Some("event"),
             );
+            self.calendar_read(&path, calendar);
             let at_rules = join(&path, "rules");
             if calendar.rules.is_empty() && !self.found.spoiled(&at_rules) {
                 let why = "the calendar has no rule, so its entries would become nothing";
@@ -34,13 +36,7 @@ impl Check<'_> {
             let rules = calendar.rules.iter().enumerate();
             let rules = rules
                 .filter_map(|(r, rule)| {
-                    self.rule(
-                        &format!("{at_rules}[{r}]"),
-                        rule,
-                        &calendar.connection,
-                        services,
-                        environments,
-                    )
+                    self.rule(&format!("{at_rules}[{r}]"), rule, services, environments)
                 })
                 .collect();
             let name = calendar
@@ -57,17 +53,46 @@ impl Check<'_> {
             out.push(CalendarSource {
                 name,
                 connection: calendar.connection.clone(),
+                read: calendar.read.clone(),
                 rules,
             });
         }
         out
     }
 
+    /// A connector that has several reads of entries is told which.
+    fn calendar_read(&mut self, path: &str, calendar: &Calendar) {
+        let Some(info) = self.connector_of(&calendar.connection) else {
+            return;
+        };
+        let offered = info.reads_of("event");
+        let names = offered.join(", ");
+        match &calendar.read {
+            Some(read) if !offered.is_empty() && !offered.contains(&read.as_str()) => {
+                let why = format!(
+                    "connector {} has no read {} of entries",
+                    info.id,
+                    shown(read)
+                );
+                let help = suggest::advice(read, offered.iter().copied(), "leave it out");
+                self.found.error(&join(path, "read"), why, Some(help));
+            }
+            None if offered.len() > 1 => {
+                let why = format!(
+                    "connector {} has several reads of entries: {names}",
+                    info.id
+                );
+                let help = format!("choose one: read = \"{}\"", offered.first().unwrap_or(&""));
+                self.found.error(&join(path, "connection"), why, Some(help));
+            }
+            _ => {}
+        }
+    }
+
     fn rule(
         &mut self,
         path: &str,
         rule: &Rule,
-        calendar: &str,
         services: &[Service],
         environments: &[Environment],
     ) -> Option<EventRule> {
@@ -92,9 +117,10 @@ impl Check<'_> {
             }
         }
         Some(EventRule {
-            calendar: Some(calendar.to_owned()),
             summary: rule.summary.clone(),
             category: rule.category.clone(),
+            status: rule.status.clone(),
+            project: rule.project.clone(),
             becomes,
             scope,
             strength: rule.strength,

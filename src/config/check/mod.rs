@@ -119,7 +119,8 @@ impl Check<'_> {
         let services = self.services(&metrics, &environments);
         let windows = self.windows(&services, &environments);
         let freezes = self.freezes(&services, &environments);
-        self.unguarded(&windows, &environments);
+        let calendars = self.calendars(&services, &environments);
+        self.unguarded(&windows, &calendars, &environments);
         let people = self.people();
         Policy {
             digest: digest(text.as_bytes()),
@@ -127,7 +128,7 @@ impl Check<'_> {
             title: self.title(file),
             timezone: self.zone,
             demo: self.demo_world(),
-            calendars: self.calendars(&services, &environments),
+            calendars,
             approvals: self.approvals(&people),
             checklist: self.checklist(),
             oncall: self.oncall(&people),

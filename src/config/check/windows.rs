@@ -8,9 +8,10 @@ use crate::config::place::{join, shown};
 use crate::config::raw::calendar::Times;
 use crate::config::raw::scalar::When;
 use crate::config::suggest;
-use crate::domain::policy::{Environment, Service};
+use crate::domain::policy::{CalendarSource, Environment, Service};
 use crate::domain::recur::moment::{Length, Moment};
 use crate::domain::recur::{Recurrence, Schedule};
+use crate::domain::window::event::Becomes;
 use crate::domain::window::{Freeze, Scope, Source, Target, Window, glob_matches};
 
 /// Why a rule's times are refused, and the key to blame.
@@ -97,13 +98,28 @@ impl Check<'_> {
     }
 
     /// A protected environment without a window is open at all times but freezes.
-    pub(super) fn unguarded(&mut self, windows: &[Window], environments: &[Environment]) {
+    pub(super) fn unguarded(
+        &mut self,
+        windows: &[Window],
+        calendars: &[CalendarSource],
+        environments: &[Environment],
+    ) {
+        let mapped = calendars.iter().flat_map(|c| &c.rules);
+        let scopes: Vec<&Scope> = windows
+            .iter()
+            .map(|w| &w.scope)
+            .chain(
+                mapped
+                    .filter(|r| r.becomes == Becomes::Window)
+                    .map(|r| &r.scope),
+            )
+            .collect();
         for environment in environments.iter().filter(|e| e.protected) {
             let target = Target {
                 environment: Some(environment.name.clone()),
                 ..Target::default()
             };
-            if !windows.iter().any(|w| w.scope.covers(&target)) && !self.found.spoiled("window") {
+            if !scopes.iter().any(|scope| scope.covers(&target)) && !self.found.spoiled("window") {
                 let path = join("environments", &environment.name);
                 let why = format!(
                     "{} is protected, but no window limits when it is deployed to: it is open at all times but freezes",

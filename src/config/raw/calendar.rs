@@ -156,6 +156,8 @@ pub struct Calendar {
     pub name: Option<String>,
     /// Connection that reads it.
     pub connection: String,
+    /// Which of the connection's reads, where it has several that yield entries.
+    pub read: Option<String>,
     /// Which entry becomes what; the first match counts.
     pub rules: Vec<Rule>,
 }
@@ -167,8 +169,12 @@ pub struct Calendar {
 pub struct Rule {
     /// Glob over the title, upper and lower case alike.
     pub summary: Option<String>,
-    /// Glob over the categories, upper and lower case alike.
+    /// Glob over the categories or labels, upper and lower case alike.
     pub category: Option<String>,
+    /// Glob over the vendor's word for its state, upper and lower case alike.
+    pub status: Option<String>,
+    /// Glob over the project, board, repository or calendar it is filed under, upper and lower case alike.
+    pub project: Option<String>,
     /// What a matching entry becomes.
     pub becomes: Option<Becomes>,
     /// Globs over services; all where left out.

@@ -44,6 +44,7 @@ pub fn connectors() -> Vec<ConnectorInfo> {
         settings,
         reads: reads.iter().map(|r| (*r).to_owned()).collect(),
         verbs: verbs.to_vec(),
+        named_reads: Vec::new(),
     };
     let github_url = SettingInfo {
         default: Some("https://api.github.com".into()),

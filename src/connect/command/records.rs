@@ -1,6 +1,7 @@
 //! What a program printed, as records: checked strictly, so that a misspelt field is an error and not an empty column.
 
 use chrono::DateTime;
+use chrono_tz::Tz;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -67,11 +68,11 @@ struct Wrapped {
     interval: Option<u64>,
 }
 
-/// A list of records, or an object with `items` and what is to be said about them.
+/// A list of records, or an object with `items` and what is to be said about them. Days and times without an offset are read in `zone`.
 ///
 /// # Errors
 /// What does not fit, with the item's number and the field.
-pub(super) fn answer(kind: RecordKind, value: Value) -> Result<Answer, String> {
+pub(super) fn answer(kind: RecordKind, value: Value, zone: Tz) -> Result<Answer, String> {
     let wrapped = match value {
         Value::Array(items) => Wrapped {
             items,
@@ -91,7 +92,7 @@ pub(super) fn answer(kind: RecordKind, value: Value) -> Result<Answer, String> {
         partial = Some(format!("only the first {MAX_ITEMS} records"));
     }
     strays(kind, &items)?;
-    let records = build(kind, items).map_err(|(at, misfit)| {
+    let records = build(kind, items, zone).map_err(|(at, misfit)| {
         let field = if misfit.field.is_empty() {
             String::new()
         } else {
@@ -163,7 +164,7 @@ mod tests {
     fn deployments_are_read_and_cleaned() {
         let value = json!([{"id": "1", "service": "a\u{1b}[2J", "state": "running", "started_at": "2026-11-21T12:00:00Z",
             "previous": null, "hold_field": {"x": "as it was"}, "history": [{"id": "9", "version": "v1"}]}]);
-        let answer = answer(RecordKind::Deployment, value).unwrap();
+        let answer = answer(RecordKind::Deployment, value, Tz::UTC).unwrap();
         let Records::Deployment(list) = answer.records else {
             panic!()
         };
@@ -177,7 +178,7 @@ mod tests {
     #[test]
     fn an_object_says_more_about_its_items() {
         let value = json!({"items": [{"labels": {"a": "b"}, "points": [[60, 1.5]]}], "partial": "half", "interval": 30});
-        let answer = answer(RecordKind::Series, value).unwrap();
+        let answer = answer(RecordKind::Series, value, Tz::UTC).unwrap();
         assert_eq!(answer.newest.unwrap().timestamp(), 60);
         assert_eq!(
             (answer.partial.as_deref(), answer.interval),
@@ -193,14 +194,14 @@ mod tests {
     #[case(json!({"itmes": []}), "unknown field `itmes`")]
     #[case(json!([{"started_at": "yesterday"}]), "item 1: started_at")]
     fn what_does_not_fit_is_named(#[case] value: Value, #[case] words: &str) {
-        let why = answer(RecordKind::Deployment, value).unwrap_err();
+        let why = answer(RecordKind::Deployment, value, Tz::UTC).unwrap_err();
         assert!(why.contains(words), "{why}");
     }
 
     #[test]
     fn too_many_items_are_partial() {
         let value = Value::Array(vec![json!({"name": "x"}); MAX_ITEMS + 1]);
-        let answer = answer(RecordKind::Alert, value).unwrap();
+        let answer = answer(RecordKind::Alert, value, Tz::UTC).unwrap();
         assert_eq!(answer.records.len(), MAX_ITEMS);
         assert!(answer.partial.is_some());
     }
@@ -209,7 +210,7 @@ mod tests {
         #[test]
         fn arbitrary_texts_never_panic(text in "\\PC*", at in 0_usize..NAMES.len()) {
             let value = serde_json::from_str(&text).unwrap_or_else(|_| json!([{text.clone(): text}]));
-            let _ = answer(NAMES[at].1, value);
+            let _ = answer(NAMES[at].1, value, Tz::UTC);
         }
     }
 }

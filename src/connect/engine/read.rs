@@ -12,7 +12,7 @@ use crate::connect::compile::{Each, Jq, Pages, Read};
 use crate::connect::jq::{Input, Known, Scope};
 use crate::connect::pages::next_link;
 use crate::connect::records::{self, Misfit};
-use crate::connect::transport::{Reply, Request, Target, Transport};
+use crate::connect::transport::{Payload, Reply, Request, Target, Transport};
 use crate::domain::observe::{Answer, Call, Fault, FaultKind};
 use crate::domain::record::Records;
 use crate::domain::text::clean;
@@ -153,7 +153,10 @@ impl Engine {
             Pages::Cursor(take, param, _) => text(filter::one(take, body, scope.clone()).await?)
                 .map(|cursor| {
                     let mut request = first.clone();
-                    set_query(&mut request, param, cursor);
+                    match &mut request.body {
+                        Payload::Json(body) => set_json(body, param, cursor),
+                        _ => set_query(&mut request, param, cursor),
+                    }
                     request
                 }),
             Pages::Number(param, start, step, size, _) => (count >= *size as usize && count > 0)
@@ -304,7 +307,7 @@ impl Engine {
         items: Vec<Value>,
         scope: Scope,
     ) -> Result<Records, Fault> {
-        let kind = read.record;
+        let (kind, zone) = (read.record, self.zone);
         let map = read.map.clone();
         let filters: Vec<&Jq> = read.map.iter().map(|(_, f)| f).collect();
         let typed = filter::beside(&filters, move || {
@@ -312,7 +315,8 @@ impl Engine {
                 Ok(mapped) => mapped,
                 Err((i, misfit)) => return Ok(Err((excerpt_of(&items, i), misfit))),
             };
-            Ok(records::build(kind, mapped).map_err(|(i, misfit)| (excerpt_of(&items, i), misfit)))
+            Ok(records::build(kind, mapped, zone)
+                .map_err(|(i, misfit)| (excerpt_of(&items, i), misfit)))
         })
         .await
         .map_err(|why| self.misshapen(transport, name, "map", &why, &Value::Null))?;
@@ -367,6 +371,21 @@ fn most(pages: &Pages) -> u32 {
 fn set_query(request: &mut Request, param: &str, value: String) {
     request.query.retain(|(name, _)| name != param);
     request.query.push((param.to_owned(), value));
+}
+
+/// Puts a cursor into a JSON body, at a path such as `variables.cursor`; what stands in the way is replaced.
+fn set_json(body: &mut Value, path: &str, value: String) {
+    let mut place = body;
+    for key in path.split('.') {
+        if !place.is_object() {
+            *place = Value::Object(serde_json::Map::new());
+        }
+        let Value::Object(map) = place else {
+            return;
+        };
+        place = map.entry(key).or_insert(Value::Null);
+    }
+    *place = Value::String(value);
 }
 
 fn excerpt_of(items: &[Value], i: usize) -> Value {

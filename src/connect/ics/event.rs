@@ -86,6 +86,8 @@ pub(super) struct RawEvent {
     /// The instance it changes, and whether it changes all later ones too.
     pub changes: Option<(When, bool)>,
     pub status: Status,
+    /// STATUS as it stands there, in lower case.
+    pub state: String,
     pub summary: String,
     pub description: String,
     pub location: String,
@@ -156,6 +158,7 @@ struct Parts {
     except: Vec<When>,
     changes: Option<(When, bool)>,
     status: Option<Status>,
+    state: String,
     summary: String,
     description: String,
     location: String,
@@ -210,7 +213,10 @@ impl Parts {
                 };
                 self.changes = Some((read_when(prop, &prop.value, zones)?, later));
             }
-            "STATUS" => self.status = Some(status(&prop.value)),
+            "STATUS" => {
+                self.status = Some(status(&prop.value));
+                self.state = clean(prop.value.trim(), SUMMARY).to_lowercase();
+            }
             "SUMMARY" if self.summary.is_empty() => self.summary = text(&prop.value, SUMMARY),
             "DESCRIPTION" if self.description.is_empty() => {
                 self.description = text(&prop.value, DESCRIPTION)
@@ -261,6 +267,7 @@ impl Parts {
             except: self.except,
             changes: self.changes,
             status: self.status.unwrap_or(Status::Confirmed),
+            state: self.state,
             summary: self.summary,
             description: self.description,
             location: self.location,
@@ -476,7 +483,7 @@ fn read_duration(prop: &Prop, value: &str) -> Result<Lasts, Problem> {
 }
 
 /// TEXT of RFC 5545 unescaped, cleaned and cut.
-fn text(value: &str, most: usize) -> String {
+pub(super) fn text(value: &str, most: usize) -> String {
     let mut out = String::new();
     let mut chars = value.chars().take(most * 4);
     while let Some(c) = chars.next() {

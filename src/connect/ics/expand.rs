@@ -264,6 +264,8 @@ fn push(raw: RawEvent, set: Series, horizon: Span, events: &mut Vec<CalendarEven
         all_day: raw.start.day,
         location: raw.location,
         spans,
+        state: raw.state,
+        project: String::new(),
     });
 }
 

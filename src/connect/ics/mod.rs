@@ -112,12 +112,17 @@ pub fn read_ics(
         }
     }
     let mut budget = Budget::for_calendar();
-    let events = expand::expand(
+    let mut events = expand::expand(
         raws,
         Span::new(horizon.start, end),
         &mut budget,
         &mut problems,
     );
+    if let Some(name) = calendar_name(&components) {
+        for event in &mut events {
+            event.project.clone_from(&name);
+        }
+    }
     let kept: usize = events.iter().map(|e| e.spans.len()).sum();
     if kept > MAX_SPANS {
         problems.push(Problem::new(
@@ -130,6 +135,18 @@ pub fn read_ics(
     }
     problems.sort_by_key(|p| p.line);
     Err(IcsRefused { problems })
+}
+
+/// The calendar's own name (RFC 7986, or what came before it), where the file holds one calendar.
+fn calendar_name(components: &[Component]) -> Option<String> {
+    let mut calendars = components.iter().filter(|c| c.name == "VCALENDAR");
+    let (only, None) = (calendars.next()?, calendars.next()) else {
+        return None;
+    };
+    ["NAME", "X-WR-CALNAME"].iter().find_map(|name| {
+        let prop = only.props.iter().find(|p| p.name == *name)?;
+        Some(event::text(&prop.value, 200))
+    })
 }
 
 /// What makes a whole calendar unusable.

@@ -6,12 +6,13 @@ use chrono::Duration;
 
 use crate::domain::event::Closing;
 use crate::domain::planning;
-use crate::domain::policy::Release;
-use crate::domain::rules::target;
+use crate::domain::policy::{Change, Release};
+use crate::domain::rules::{Rules, target};
 use crate::domain::situation::{
     CalendarRelease, CalendarView, Evidence, Mark, Refusal, StripSegment, Tone,
 };
-use crate::domain::time::{self, Instant};
+use crate::domain::time::{self, Instant, Span};
+use crate::domain::window::event::Dated;
 use crate::domain::window::{
     Fit, HoldKind, NextChange, SegmentKind, Standing, Target, Timeline, WindowState,
 };
@@ -326,6 +327,11 @@ fn prove(view: &View<'_>, out: &CalendarView, proofs: &mut Proofs) {
             .lines
             .push((format!("calendar {}", calendar.name), read));
     }
+    for tally in view.observed.rules.iter().flat_map(|r| &r.tallies) {
+        evidence
+            .lines
+            .push((format!("entries of {}", tally.calendar), tally.sentence()));
+    }
     proofs.insert("calendar".to_owned(), evidence);
 }
 
@@ -376,31 +382,46 @@ fn releases(view: &View<'_>) -> Vec<CalendarRelease> {
         })
         .collect();
     if let Some(rules) = view.observed.rules.as_deref() {
-        let known: HashSet<String> = list
-            .iter()
-            .flat_map(|r| [r.id.clone(), r.title.clone()])
-            .collect();
-        let mut seen: HashSet<&str> = HashSet::new();
-        for dated in &rules.releases {
-            let past = view.at() - Duration::days(1);
-            let next = dated.spans.partition_point(|s| s.start <= past);
-            if let Some(span) = dated.spans.get(next)
-                && !known.contains(&dated.name)
-                && seen.insert(&dated.name)
-            {
-                list.push(CalendarRelease {
-                    id: dated.uid.clone(),
-                    title: dated.name.clone(),
-                    environment: String::new(),
-                    at: Some(span.start),
-                    mark: Mark::new(format!("in calendar {}", dated.calendar), Tone::Plain),
-                    note: String::new(),
-                });
-            }
-        }
+        from_calendars(view, rules, &mut list);
     }
     list.sort_by_key(|r| (r.at.is_none(), r.at));
     list
+}
+
+/// Releases that calendars hold: one that is known here lends it its time where the file gives none, any other is a row of its own.
+fn from_calendars(view: &View<'_>, rules: &Rules, list: &mut Vec<CalendarRelease>) {
+    let past = view.at() - Duration::days(1);
+    let next = |dated: &Dated| {
+        let n = dated.spans.partition_point(|s| s.start <= past);
+        dated.spans.get(n).map(|s| s.start)
+    };
+    let known: Vec<(String, String)> = list
+        .iter()
+        .map(|r| (r.id.clone(), r.title.clone()))
+        .collect();
+    let known: Vec<(&str, &str)> = known
+        .iter()
+        .map(|(id, title)| (id.as_str(), title.as_str()))
+        .collect();
+    for row in list.iter_mut().filter(|r| r.at.is_none()) {
+        let entries = rules.entries_of(&row.id, &known);
+        row.at = entries.into_iter().filter_map(next).min();
+    }
+    let mut seen = HashSet::new();
+    for dated in rules.strangers(&known) {
+        if let Some(at) = next(dated)
+            && seen.insert(dated.name.as_str())
+        {
+            list.push(CalendarRelease {
+                id: dated.uid.clone(),
+                title: dated.name.clone(),
+                environment: String::new(),
+                at: Some(at),
+                mark: Mark::new(format!("in calendar {}", dated.calendar), Tone::Plain),
+                note: String::new(),
+            });
+        }
+    }
 }
 
 fn last_shipped(view: &View<'_>) -> Option<String> {

@@ -2,6 +2,7 @@
 //! the [`Situation`] out. Pure; called again after every fact.
 
 mod advice;
+mod agenda;
 pub mod backtest;
 mod calendar;
 mod chart;
@@ -41,7 +42,8 @@ use super::observe::{Freshness, Need, Observation, Observed};
 use super::planning;
 use super::policy::{Policy, Release, Service};
 use super::situation::{Evidence, FORMAT, Phase, ReleaseView, Situation};
-use super::time::{Instant, Now};
+use super::time::{Instant, Now, Span};
+use super::window::Target;
 
 use data::Data;
 use rollout::Rollout;
@@ -141,6 +143,7 @@ pub(crate) const PROGRAM: &str = "cockpit";
 /// Evidence gathered while judging.
 pub(crate) type Proofs = BTreeMap<String, Evidence>;
 
+pub use agenda::agenda;
 pub(crate) use owed::{brief_text as act_brief_text, messages as act_messages, steer as act_steer};
 pub(crate) use permits::next_service;
 pub use span::calendar_span;

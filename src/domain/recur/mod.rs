@@ -87,6 +87,20 @@ impl EventSpan {
         Self { span, fold: None }
     }
 
+    /// From one time to another that each may occur twice.
+    #[must_use]
+    pub fn between(start: Resolved, end: Resolved) -> Self {
+        let span = Span::new(start.earliest(), end.earliest());
+        let twice = |at: Resolved| matches!(at, Resolved::Twice { .. });
+        // An entry without length has none, whichever of the two it is.
+        let doubtful = start != end && (twice(start) || twice(end));
+        let fold = doubtful.then(|| Fold {
+            freeze: Lean::Longer.span(start, end).unwrap_or(span),
+            window: Lean::Shorter.span(start, end),
+        });
+        Self { span, fold }
+    }
+
     /// The interval for a rule of this kind; `None` where it holds no time.
     #[must_use]
     pub fn leaning(&self, lean: Lean) -> Option<Span> {

@@ -112,7 +112,7 @@ fn a_configured_calendar_that_was_not_read_closes_and_greens_nothing() {
     p.calendars = vec![crate::domain::policy::CalendarSource {
         name: "company".into(),
         connection: "ical".into(),
-        rules: Vec::new(),
+        ..Default::default()
     }];
     let mut w = World::new(p);
     w.compile();

@@ -10,6 +10,7 @@ mod advice;
 mod calendar;
 mod conflicts;
 mod backtest;
+mod calendars;
 mod deploying;
 mod fold;
 mod gates;

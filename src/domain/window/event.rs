@@ -6,6 +6,7 @@ use crate::domain::time::Span;
 use chrono_tz::Tz;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 
 /// How sure an event is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -46,6 +47,43 @@ pub struct CalendarEvent {
     /// Whether it recurs.
     #[serde(default)]
     pub recurring: bool,
+    /// The vendor's own word for its state, such as `released` or `scheduled`; empty where it has none.
+    #[serde(default)]
+    pub state: String,
+    /// The project, board, repository or calendar that it is filed under; empty where the vendor does not say.
+    #[serde(default)]
+    pub project: String,
+}
+
+/// Joins records that differ in their intervals alone: vendors that expand a series send one record an occurrence. The order of
+/// first appearance is kept.
+#[must_use]
+pub fn joined(events: Vec<CalendarEvent>) -> Vec<CalendarEvent> {
+    let mut out: Vec<CalendarEvent> = Vec::new();
+    let mut places: HashMap<String, Vec<usize>> = HashMap::new();
+    for event in events {
+        let same = places.entry(event.uid.clone()).or_default();
+        let there = same.iter().copied().find(|at| {
+            out.get(*at).is_some_and(|known| {
+                let mut bare = event.clone();
+                bare.spans.clone_from(&known.spans);
+                bare.recurring = known.recurring;
+                *known == bare
+            })
+        });
+        match there.and_then(|at| out.get_mut(at)) {
+            Some(known) => {
+                known.recurring = true;
+                known.spans.extend(event.spans);
+                known.spans.sort_by_key(|s| s.span);
+            }
+            None => {
+                same.push(out.len());
+                out.push(event);
+            }
+        }
+    }
+    out
 }
 
 /// What an event becomes.
@@ -60,6 +98,8 @@ pub enum Becomes {
     Freeze,
     /// A day off: it forbids nothing by itself.
     Holiday,
+    /// A day that matters to the business, such as a sale: it forbids nothing by itself, but `cockpit check` asks for a freeze.
+    Event,
     /// Nothing: the event is left out on purpose.
     Nothing,
 }
@@ -68,15 +108,18 @@ pub enum Becomes {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EventRule {
-    /// Only events of this calendar connection.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub calendar: Option<String>,
     /// A glob over the title, upper and lower case alike.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
     /// A glob over each category, upper and lower case alike.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
+    /// A glob over the vendor's word for its state, upper and lower case alike.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// A glob over the project it is filed under, upper and lower case alike.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
     /// What a matching event becomes.
     pub becomes: Becomes,
     /// What the window or freeze concerns.
@@ -100,24 +143,23 @@ pub struct EventRule {
 }
 
 impl EventRule {
-    /// Whether it is about this event of this calendar: all given keys must match.
+    /// Whether it is about this event: all given keys must match.
     #[must_use]
-    pub fn matches(&self, calendar: &str, event: &CalendarEvent) -> bool {
-        let like =
-            |glob: &str, text: &str| glob_matches(&glob.to_lowercase(), &text.to_lowercase());
-        self.calendar.as_deref().is_none_or(|name| name == calendar)
-            && self
-                .summary
-                .as_deref()
-                .is_none_or(|glob| like(glob, &event.summary))
-            && self
-                .category
-                .as_deref()
-                .is_none_or(|glob| event.categories.iter().any(|c| like(glob, c)))
+    pub fn matches(&self, event: &CalendarEvent) -> bool {
+        let like = |glob: &Option<String>, text: &str| {
+            glob.as_ref()
+                .is_none_or(|glob| glob_matches(&glob.to_lowercase(), &text.to_lowercase()))
+        };
+        let category =
+            self.category.is_none() || event.categories.iter().any(|c| like(&self.category, c));
+        category
+            && like(&self.summary, &event.summary)
+            && like(&self.status, &event.state)
+            && like(&self.project, &event.project)
     }
 }
 
-/// A release or holiday found in a calendar.
+/// A release, a holiday or a day that matters, found in a calendar.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Dated {
     /// The event's title.
@@ -130,6 +172,48 @@ pub struct Dated {
     pub spans: Vec<Span>,
     /// What the mapping rule says it concerns.
     pub scope: Scope,
+    /// Who answers for it, by the mapping rule.
+    #[serde(default)]
+    pub owner: Option<String>,
+    /// The vendor's word for its state; empty where it has none.
+    #[serde(default)]
+    pub state: String,
+}
+
+impl Dated {
+    /// How surely it is the release of that id and title (SEMANTICS 3: a release is one thing wherever it appears): larger is
+    /// surer, `None`: it is not. Its UID is the id; or its title holds the id as a word of its own; or the titles are the same.
+    #[must_use]
+    pub fn is_release(&self, id: &str, title: &str) -> Option<usize> {
+        if self.uid == id {
+            Some(usize::MAX)
+        } else if holds_word(&self.name, id) {
+            Some(id.len() + 1)
+        } else {
+            (!title.is_empty() && self.name == title).then_some(1)
+        }
+    }
+}
+
+/// Whether `word` stands in the text with neither letters, digits nor what ids are made of beside it: `2.14` stands in
+/// "Release 2.14." and not in "2.14.1".
+fn holds_word(text: &str, word: &str) -> bool {
+    let inside = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '/');
+    !word.is_empty()
+        && text.match_indices(word).any(|(at, _)| {
+            let before = text.get(..at).unwrap_or_default();
+            let mut after = text.get(at + word.len()..).unwrap_or_default().chars();
+            let open = !before
+                .chars()
+                .next_back()
+                .is_some_and(|c| inside(c) || c == '.');
+            let closed = match after.next() {
+                None => true,
+                Some('.') => !after.next().is_some_and(inside),
+                Some(c) => !inside(c),
+            };
+            open && closed
+        })
 }
 
 /// What a calendar's events became.
@@ -141,6 +225,12 @@ pub struct Mapped {
     pub releases: Vec<Dated>,
     /// Days off.
     pub holidays: Vec<Dated>,
+    /// Days that matter.
+    #[serde(default)]
+    pub events: Vec<Dated>,
+    /// How many were left out on purpose.
+    #[serde(default)]
+    pub left_out: usize,
     /// Titles that no rule matched: shown by `check`, so that a freeze in other words does not go unseen.
     pub unmatched: Vec<String>,
     /// Titles of tentative events that would have been windows: they permit nothing.
@@ -160,7 +250,7 @@ pub fn map_events(
     let mut mapped = Mapped::default();
     let mut problems = Vec::new();
     for event in events {
-        let Some(rule) = rules.iter().find(|rule| rule.matches(calendar, event)) else {
+        let Some(rule) = rules.iter().find(|rule| rule.matches(event)) else {
             mapped.unmatched.push(event.summary.clone());
             continue;
         };
@@ -209,11 +299,14 @@ fn map_one(
         uid: event.uid.clone(),
         spans: event.spans.iter().map(|s| s.span).collect(),
         scope: rule.scope.clone(),
+        owner: rule.owner.clone(),
+        state: event.state.clone(),
     };
     match rule.becomes {
         Becomes::Release => mapped.releases.push(dated()),
         Becomes::Holiday => mapped.holidays.push(dated()),
-        Becomes::Nothing => {}
+        Becomes::Event => mapped.events.push(dated()),
+        Becomes::Nothing => mapped.left_out += 1,
         Becomes::Window if event.status == EventStatus::Tentative => mapped.tentative.push(name),
         Becomes::Window => mapped.rules.windows.push(Window {
             name,

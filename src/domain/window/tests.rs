@@ -385,13 +385,11 @@ fn events_become_rules() {
     let event = |summary: &str, start: &str, end: &str, status| CalendarEvent {
         uid: format!("{summary}@x"),
         summary: summary.into(),
-        description: String::new(),
         categories: vec!["Ops".into()],
         status,
         all_day: true,
-        location: String::new(),
         spans: vec![EventSpan::plain(Span::new(utc(start), utc(end)))],
-        recurring: false,
+        ..CalendarEvent::default()
     };
     let (a, b) = ("2026-12-27T23:00:00Z", "2027-01-03T23:00:00Z");
     let rule = |summary: &str, becomes| -> EventRule {
