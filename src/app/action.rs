@@ -328,7 +328,7 @@ pub const ACTIONS: &[Action] = &[
     at("range-shorter", &["["], ListId::Metrics, "shorter range", Own::Range(false), "Draw the charts over a shorter span, down to 15 m."),
     at("range-longer", &["]"], ListId::Metrics, "longer range", Own::Range(true), "Draw the charts over a longer span, up to 72 h."),
     cal("view", &["e"], Show, "next view", Own::TurnView(true), "Show the calendar as agenda, day, week, month, timeline of lanes."),
-    cal("view-back", &["E"], Show, "view before", Own::TurnView(false), "The same the other way round."),
+    cal("view-back", &[], Show, "view before", Own::TurnView(false), "The same the other way round."),
     cal("view-day", &[], Show, "one day", Own::View(View::Day), "Show one day of the calendar, everything in it a row."),
     cal("view-week", &[], Show, "week", Own::View(View::Week), "Show a week of the calendar, Monday first."),
     cal("view-month", &[], Show, "month", Own::View(View::Month), "Show a month of the calendar."),

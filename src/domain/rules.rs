@@ -270,6 +270,8 @@ fn days_off(holidays: &[Dated]) -> (Vec<(Span, usize)>, Duration) {
     list.sort_unstable();
     let longest = list.iter().map(|(s, _)| last(*s) - s.start).max();
     (list, longest.unwrap_or_else(Duration::zero))
+}
+
 /// A calendar that may bring windows closes what they concern while it brings none: an emptied calendar permits nothing.
 fn announced(calendar: &CalendarSource, policy: &Policy) -> Vec<Window> {
     let windows = calendar

@@ -242,7 +242,9 @@ impl Kubernetes {
                 .filter(|d| !stands_in(d, &rollouts))
                 .map(|d| deployment::record(d, &sets, environment)),
         );
-        let records = records::build(RecordKind::Deployment, items).map_err(|(at, misfit)| {
+        // Its times carry their offset.
+        let typed = records::build(RecordKind::Deployment, items, chrono_tz::UTC);
+        let records = typed.map_err(|(at, misfit)| {
             let what = format!("record {}: {}: {}", at + 1, misfit.field, misfit.why);
             self.fault(FaultKind::BadShape, &what, "look at that object")
         })?;

@@ -14,7 +14,7 @@ use crate::domain::time::{Instant, Now, Span};
 use crate::domain::window::event::Dated;
 use crate::domain::window::{Scope, Source};
 
-use super::need::needed;
+use super::calendar::needed;
 use super::{View, driver, watch, with_view};
 
 /// Everything that shares time with `[from, to)`. `rules` were made around it; the calendars' health is that of `now`.

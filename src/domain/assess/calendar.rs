@@ -6,12 +6,12 @@ use chrono::Duration;
 
 use crate::domain::event::Closing;
 use crate::domain::planning;
-use crate::domain::policy::{Change, Release};
+use crate::domain::policy::Release;
 use crate::domain::rules::{Rules, target};
 use crate::domain::situation::{
     CalendarRelease, CalendarView, Evidence, Mark, Refusal, StripSegment, Tone,
 };
-use crate::domain::time::{self, Instant, Span};
+use crate::domain::time::{self, Instant};
 use crate::domain::window::event::Dated;
 use crate::domain::window::{
     Fit, HoldKind, NextChange, SegmentKind, Standing, Target, Timeline, WindowState,

@@ -42,8 +42,7 @@ use super::observe::{Freshness, Need, Observation, Observed};
 use super::planning;
 use super::policy::{Policy, Release, Service};
 use super::situation::{Evidence, FORMAT, Phase, ReleaseView, Situation};
-use super::time::{Instant, Now, Span};
-use super::window::Target;
+use super::time::{Instant, Now};
 
 use data::Data;
 use rollout::Rollout;
