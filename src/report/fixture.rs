@@ -547,6 +547,7 @@ pub(crate) fn story() -> Situation {
         },
         current: Some(RELEASE.into()),
         releases: vec![release()],
+        clearance: Default::default(),
         calendar: calendar(),
         deployments: deployments(),
         checklist: checklist(),
@@ -733,6 +734,7 @@ pub(crate) fn empty() -> Situation {
         },
         current: None,
         releases: vec![],
+        clearance: Default::default(),
         calendar: CalendarView {
             state: Mark::new("unknown", Tone::Unknown),
             ..CalendarView::default()
@@ -793,6 +795,8 @@ pub(crate) fn policy() -> Policy {
         freezes: vec![],
         calendars: vec![],
         approvals: BTreeMap::new(),
+        approval_records: None,
+        risk: Default::default(),
         people: BTreeMap::new(),
         checklist: vec![],
         oncall: OncallPolicy {

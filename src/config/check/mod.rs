@@ -129,6 +129,8 @@ impl Check<'_> {
             demo: self.demo_world(),
             calendars: self.calendars(&services, &environments),
             approvals: self.approvals(&people),
+            approval_records: self.approval_records(),
+            risk: self.risk(),
             checklist: self.checklist(),
             oncall: self.oncall(&people),
             releases: self.releases(&services, &environments, &people),

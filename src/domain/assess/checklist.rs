@@ -7,7 +7,7 @@ use crate::domain::situation::{ChecklistView, Evidence, ItemView, Mark, Phase, S
 use crate::domain::time::{self, Instant};
 use crate::domain::verdict::Verdict;
 
-use super::{Proofs, View, clock, passport, permits};
+use super::{Proofs, View, approvals, clock, passport, risk};
 
 /// Days after which a review of the escalation policy no longer counts.
 const REVIEW_DAYS: i64 = 30;
@@ -53,7 +53,12 @@ pub(super) fn checklist(view: &View<'_>, s: &Situation, proofs: &mut Proofs) -> 
         .map(|item| judge(view, s, item))
         .collect();
     for item in &items {
-        proofs.insert(format!("item/{}", item.id), prove(view, item));
+        let mut proof = prove(view, item);
+        let own = |i: &&ChecklistItem| i.id == item.id && i.check == Check::Approved;
+        if view.policy.checklist.iter().any(|i| own(&i)) {
+            proof.lines.extend(approved_by(view, s));
+        }
+        proofs.insert(format!("item/{}", item.id), proof);
     }
     let done = |i: &ItemView| i.verdict == Verdict::Pass || i.mark.word == "waived";
     let section = match s.releases.first().map(|r| r.phase) {
@@ -173,7 +178,7 @@ fn automatic_proof(view: &View<'_>, s: &Situation, item: &ChecklistItem) -> Proo
             Proof::new(line.verdict, line.note)
         }),
         Check::PassportValid => passports(s),
-        Check::Approved => match permits::approval(view) {
+        Check::Approved => match approvals::approval(view) {
             Ok(note) => Proof::new(Verdict::Pass, note),
             Err(refusal) => Proof::not_run(refusal.why),
         },
@@ -490,6 +495,32 @@ fn prove(view: &View<'_>, item: &ItemView) -> Evidence {
         lines,
         ..Evidence::default()
     }
+}
+
+/// Behind `approved`: who, how known, what does not count, and what the class is made of.
+fn approved_by(view: &View<'_>, s: &Situation) -> Vec<(String, String)> {
+    let a = &s.clearance.approval;
+    let mut lines = vec![("approval".to_owned(), a.said.clone())];
+    for given in &a.given {
+        let counts = match &given.void {
+            Some(why) => format!("does not count: {why}"),
+            None => format!(
+                "until {}",
+                super::clock_full(given.expires, view.at(), view.policy.timezone)
+            ),
+        };
+        lines.push((
+            given.by.clone(),
+            format!("as {}, {}, {counts}", given.role, given.how),
+        ));
+    }
+    lines.extend(a.records.iter().map(|r| ("record".to_owned(), r.clone())));
+    if !a.digest.is_empty() {
+        let short: String = a.digest.chars().take(12).collect();
+        lines.push(("bound to".to_owned(), short));
+    }
+    lines.extend(s.clearance.risk.iter().flat_map(risk::lines));
+    lines
 }
 
 /// The words kept of every item of a section when its phase ends.

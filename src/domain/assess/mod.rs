@@ -2,6 +2,7 @@
 //! the [`Situation`] out. Pure; called again after every fact.
 
 mod advice;
+pub(crate) mod approvals;
 mod calendar;
 mod chart;
 mod checklist;
@@ -14,11 +15,14 @@ mod holds;
 mod lines;
 mod metrics;
 mod oncall;
+pub(crate) mod overrides;
 mod owed;
 mod passport;
 mod permits;
 mod plan;
+mod risk;
 mod rollout;
+mod stranded;
 mod triggers;
 mod watch;
 
@@ -28,7 +32,9 @@ use super::journal::{Journal, ReleaseState};
 use super::needs::{self, open_releases};
 use super::observe::{Freshness, Need, Observation, Observed};
 use super::policy::{Policy, Release, Service};
-use super::situation::{Evidence, FORMAT, Phase, ReleaseView, Situation};
+use super::situation::{
+    Clearance, Evidence, FORMAT, Phase, ReleaseView, RiskView, Situation,
+};
 use super::time::{Instant, Now};
 
 use data::Data;
@@ -47,6 +53,8 @@ pub(crate) struct View<'a> {
     pub data: BTreeMap<&'a str, Vec<Data<'a>>>,
     /// Every need of now.
     pub needs: Vec<Need>,
+    /// Risk of the current release.
+    pub risk: Option<RiskView>,
 }
 
 impl<'a> View<'a> {
@@ -104,8 +112,12 @@ impl<'a> View<'a> {
 /// Evidence gathered while judging.
 pub(crate) type Proofs = BTreeMap<String, Evidence>;
 
-pub(crate) use owed::{brief_text as act_brief_text, messages as act_messages, steer as act_steer};
-pub(crate) use permits::next_service;
+pub(crate) use owed::{
+    approval_messages as act_approval_messages, brief_text as act_brief_text,
+    glass_messages as act_glass_messages, messages as act_messages, steer as act_steer,
+};
+pub(crate) use calendar::crossed_by;
+pub(crate) use permits::{is_review, next_service};
 
 /// Judges everything.
 pub fn assess(policy: &Policy, journal: &Journal, observed: &Observed, now: Now) -> Situation {
@@ -166,6 +178,7 @@ fn judge<'a>(
         rollouts: Vec::new(),
         data: BTreeMap::new(),
         needs: needs::needs(policy, journal, now),
+        risk: None,
     };
     let releases = pick(&mut view, focus.or(observed.session.focus.0.as_deref()));
     view.rollouts = rollout::all(&view);
@@ -179,6 +192,9 @@ fn judge<'a>(
         })
         .collect();
     let mut proofs = Proofs::new();
+    let calendar = calendar::calendar(&view, &mut proofs);
+    view.risk = risk::judge(&view, &calendar.conflicts);
+    risk::prove(&view, &mut proofs);
     let triggers = triggers::all(&view, &mut proofs);
     let mut s = Situation {
         format: FORMAT,
@@ -189,7 +205,13 @@ fn judge<'a>(
         next: Default::default(),
         current: view.release.map(|r| r.id.clone()),
         releases: releases.iter().map(|r| release_view(&view, r)).collect(),
-        calendar: calendar::calendar(&view, &mut proofs),
+        clearance: Clearance {
+            risk: view.risk.clone(),
+            approval: approvals::shown(&view),
+            overrides: overrides::views(&view),
+            stranded: stranded::stranded(&view),
+        },
+        calendar,
         deployments: deploys::rows(&view, &mut proofs),
         checklist: Default::default(),
         metrics: metrics::all(&view, &triggers, &mut proofs),
@@ -209,6 +231,7 @@ fn judge<'a>(
         troubles: feeds::troubles(&view),
         owed: Vec::new(),
     };
+    stranded::tell(&mut s, &mut proofs);
     s.checklist = checklist::checklist(&view, &s, &mut proofs);
     s.band.countdown = advice::countdown(&view, &s);
     s.permits = permits::all(&view, &s);
@@ -333,9 +356,15 @@ fn release_view(view: &View<'_>, release: &Release) -> ReleaseView {
             .map(|s| {
                 s.approvals
                     .iter()
-                    .filter(|(_, _, _, expires)| *expires > view.at())
-                    .map(|(who, role, _, expires)| {
-                        format!("{who} as {role}, until {} UTC", expires.format("%H:%M"))
+                    .filter(|a| a.expires > view.at())
+                    .map(|a| {
+                        format!(
+                            "{} as {} ({}), until {} UTC",
+                            a.by,
+                            a.role,
+                            a.how,
+                            a.expires.format("%H:%M")
+                        )
                     })
                     .collect()
             })

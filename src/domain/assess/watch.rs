@@ -14,7 +14,7 @@ use crate::domain::verdict::Verdict;
 use super::data::Data;
 use super::metrics::{HOUR, judge_checkpoint, said};
 use super::rollout::Rollout;
-use super::{View, clock_full, phase_of};
+use super::{View, approvals, clock_full, phase_of};
 
 /// Seconds after the last step.
 pub(super) const CHECKPOINTS: [u64; 7] = [300, 1800, 3600, 14_400, 86_400, 172_800, 259_200];
@@ -41,7 +41,9 @@ pub(super) fn since(view: &View<'_>) -> Option<Instant> {
 pub(super) fn length(view: &View<'_>) -> u64 {
     let limits = &view.policy.limits;
     match view.release {
-        Some(r) if r.significant || r.risk == RiskClass::High => limits.watch_long,
+        Some(r) if r.significant || approvals::class_of(view, r) == RiskClass::High => {
+            limits.watch_long
+        }
         _ => limits.watch,
     }
 }
