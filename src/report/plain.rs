@@ -1,5 +1,6 @@
 //! The plain face: all that the panes say, as calm text without a single escape code.
 
+mod clearance;
 mod flight;
 mod head;
 mod people;
@@ -35,6 +36,7 @@ pub fn plain(s: &Situation, options: Options) -> String {
     head::head(&mut w);
     head::troubles(&mut w);
     ship::calendar(&mut w);
+    clearance::clearance(&mut w);
     ship::releases(&mut w);
     flight::deploys(&mut w);
     flight::plan(&mut w);

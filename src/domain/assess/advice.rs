@@ -523,7 +523,12 @@ fn no_go(view: &View<'_>, s: &Situation, first: String) -> NextStep {
     if !briefed && matches!(s.permits.get("brief"), Some(Permission::Granted(_))) {
         return step("brief", "brief on-call", "nobody was told yet");
     }
-    if let Some(asked) = s.clearance.overrides.iter().find(|o| o.mark.word == "asked") {
+    if let Some(asked) = s
+        .clearance
+        .overrides
+        .iter()
+        .find(|o| o.mark.word == "asked")
+    {
         return step("", "wait for the second person", asked.said.clone());
     }
     step("", "not yet", first)

@@ -129,7 +129,12 @@ pub(crate) fn records(view: &View<'_>, release: &Release) -> Option<Vec<Approval
                 .as_ref()
                 .is_none_or(|v| release.changes.iter().any(|c| c.to == *v))
     };
-    Some(list.iter().filter_map(ApprovalRecord::of).filter(mine).collect())
+    Some(
+        list.iter()
+            .filter_map(ApprovalRecord::of)
+            .filter(mine)
+            .collect(),
+    )
 }
 
 /// An approval that a vendor's record holds and the journal does not: who, in which role, how known, until when.
@@ -163,7 +168,11 @@ pub(crate) fn to_journal(view: &View<'_>) -> Vec<Recorded> {
         .filter(ApprovalRecord::approved)
         .filter_map(|record| {
             let by = view.policy.known_as(record.by.as_deref()?);
-            let role = view.policy.roles(&by).iter().find(|r| rule.of.contains(r))?;
+            let role = view
+                .policy
+                .roles(&by)
+                .iter()
+                .find(|r| rule.of.contains(r))?;
             let expires = record.at? + lasts;
             if expires <= view.at() || barred(view, release, &by).is_some() || known(&record, &by) {
                 return None;
@@ -187,7 +196,10 @@ pub(crate) fn lasts(view: &View<'_>) -> Duration {
 
 /// Why that person may not approve this release at all: its author, its driver.
 pub(crate) fn barred(view: &View<'_>, release: &Release, by: &str) -> Option<&'static str> {
-    let is = |name: &Option<String>| name.as_ref().is_some_and(|n| view.policy.same_person(n, by));
+    let is = |name: &Option<String>| {
+        name.as_ref()
+            .is_some_and(|n| view.policy.same_person(n, by))
+    };
     if is(&release.author) {
         return Some("the author");
     }
@@ -221,7 +233,10 @@ fn void(view: &View<'_>, release: &Release, rule: &ApprovalRule, a: &Approval) -
     let id = a.record.as_ref()?;
     let list = records(view, release)?;
     let mine = |r: &&ApprovalRecord| {
-        r.id == *id && r.by.as_ref().is_none_or(|b| view.policy.same_person(b, &a.by))
+        r.id == *id
+            && r.by
+                .as_ref()
+                .is_none_or(|b| view.policy.same_person(b, &a.by))
     };
     match list.iter().find(mine) {
         Some(r) if r.approved() => None,
@@ -323,7 +338,10 @@ pub(super) fn shown(view: &View<'_>) -> ApprovalView {
     };
     let open = asked(view, release);
     let (mark, mut said) = match &state {
-        Ok(words) => (Mark::new("approved", Tone::Pass), format!("approved {words}")),
+        Ok(words) => (
+            Mark::new("approved", Tone::Pass),
+            format!("approved {words}"),
+        ),
         Err(refusal) if open.is_some() => (Mark::new("asked", Tone::Hold), refusal.why.clone()),
         Err(refusal) => (Mark::new("needed", Tone::Hold), refusal.why.clone()),
     };
@@ -357,7 +375,9 @@ fn record_lines(view: &View<'_>, release: &Release, rule: &ApprovalRule) -> Vec<
     if list.is_empty() {
         return vec![format!("{source}: no record of {}", release.id)];
     }
-    list.iter().map(|r| record_line(view, release, rule, r)).collect()
+    list.iter()
+        .map(|r| record_line(view, release, rule, r))
+        .collect()
 }
 
 fn record_line(
@@ -374,11 +394,19 @@ fn record_line(
         "requested"
     };
     let Some(called) = &r.by else {
-        let nobody = if r.approved() { ", by nobody it names: does not count" } else { "" };
+        let nobody = if r.approved() {
+            ", by nobody it names: does not count"
+        } else {
+            ""
+        };
         return format!("{} {word}{nobody}", r.id);
     };
     let by = view.policy.known_as(called);
-    let able = view.policy.roles(&by).iter().any(|role| rule.of.contains(role));
+    let able = view
+        .policy
+        .roles(&by)
+        .iter()
+        .any(|role| rule.of.contains(role));
     let why = match r.at {
         _ if !r.approved() => String::new(),
         _ if !view.policy.people.contains_key(&by) => {

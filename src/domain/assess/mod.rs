@@ -32,9 +32,7 @@ use super::journal::{Journal, ReleaseState};
 use super::needs::{self, open_releases};
 use super::observe::{Freshness, Need, Observation, Observed};
 use super::policy::{Policy, Release, Service};
-use super::situation::{
-    Clearance, Evidence, FORMAT, Phase, ReleaseView, RiskView, Situation,
-};
+use super::situation::{Clearance, Evidence, FORMAT, Phase, ReleaseView, RiskView, Situation};
 use super::time::{Instant, Now};
 
 use data::Data;
@@ -112,11 +110,11 @@ impl<'a> View<'a> {
 /// Evidence gathered while judging.
 pub(crate) type Proofs = BTreeMap<String, Evidence>;
 
+pub(crate) use calendar::crossed_by;
 pub(crate) use owed::{
     approval_messages as act_approval_messages, brief_text as act_brief_text,
     glass_messages as act_glass_messages, messages as act_messages, steer as act_steer,
 };
-pub(crate) use calendar::crossed_by;
 pub(crate) use permits::{is_review, next_service};
 
 /// Judges everything.

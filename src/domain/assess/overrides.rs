@@ -174,6 +174,9 @@ fn held_view(view: &View<'_>, rule: &str, o: &Override) -> OverrideView {
         may: Vec::new(),
         second: o.second.clone(),
         break_glass: o.break_glass,
-        said: format!("{rule} is overridden by {} until {until} ({}){how}", o.by, o.reason),
+        said: format!(
+            "{rule} is overridden by {} until {until} ({}){how}",
+            o.by, o.reason
+        ),
     }
 }

@@ -129,7 +129,10 @@ fn unknown(table: &RiskTable, id: &str, title: &str, why: impl Into<String>) -> 
 
 /// When the release starts: as planned, else now.
 fn start(view: &View<'_>, release: &Release) -> Instant {
-    release.planned.filter(|at| *at > view.at()).unwrap_or(view.at())
+    release
+        .planned
+        .filter(|at| *at > view.at())
+        .unwrap_or(view.at())
 }
 
 fn points(view: &View<'_>, release: &Release, conflicts: &[String]) -> Vec<RiskPoint> {
@@ -158,7 +161,11 @@ fn size(view: &View<'_>, table: &RiskTable) -> Vec<RiskPoint> {
                 commits += list.len();
                 pathless |= list.iter().any(|c| c.paths.is_empty());
                 let name = rollout.service.name.as_str();
-                files.extend(list.iter().flat_map(|c| &c.paths).map(|p| (name, p.as_str())));
+                files.extend(
+                    list.iter()
+                        .flat_map(|c| &c.paths)
+                        .map(|p| (name, p.as_str())),
+                );
             }
         }
     }
@@ -170,7 +177,12 @@ fn size(view: &View<'_>, table: &RiskTable) -> Vec<RiskPoint> {
         }
     };
     let by_commits = many(commits, table.many_commits, table.commits);
-    let mut out = vec![point("commits", title, by_commits, format!("{commits} commits"))];
+    let mut out = vec![point(
+        "commits",
+        title,
+        by_commits,
+        format!("{commits} commits"),
+    )];
     if pathless {
         let why = "the vendor does not say which files the commits touch";
         out.push(unknown(table, "files", "files touched", why));
@@ -188,7 +200,12 @@ fn risky(table: &RiskTable, files: &BTreeSet<(&str, &str)>) -> RiskPoint {
     let hits: Vec<&str> = files
         .iter()
         .map(|(_, path)| *path)
-        .filter(|path| table.risky_paths.iter().any(|g| passport::path_matches(g, path)))
+        .filter(|path| {
+            table
+                .risky_paths
+                .iter()
+                .any(|g| passport::path_matches(g, path))
+        })
         .collect();
     match hits.as_slice() {
         [] => point("paths", title, 0, "none is touched"),
@@ -215,7 +232,10 @@ fn brought<'a>(
     let id = view.release.map_or("", |r| r.id.as_str());
     let (seen, freshness) = view.feed(&format!("commits/{id}/{service}"));
     if !freshness.usable() {
-        return Err(format!("not known: commits of {service} are {}", freshness.word()));
+        return Err(format!(
+            "not known: commits of {service} are {}",
+            freshness.word()
+        ));
     }
     match seen.map(|o| (&o.records, &o.partial)) {
         Some((Records::Commit(list), None)) => Ok(list),
@@ -271,8 +291,16 @@ fn last_release(view: &View<'_>, release: &Release, rollout: &Rollout<'_>) -> Op
 fn failed(view: &View<'_>, release: &Release, table: &RiskTable) -> RiskPoint {
     let title = "failed share of its services";
     let (mut bad, mut all) = (0_u64, 0_u64);
-    for (_, state) in view.journal.releases.iter().filter(|(id, _)| **id != release.id) {
-        let mine = release.changes.iter().any(|c| state.tracks.contains_key(&c.service));
+    for (_, state) in view
+        .journal
+        .releases
+        .iter()
+        .filter(|(id, _)| **id != release.id)
+    {
+        let mine = release
+            .changes
+            .iter()
+            .any(|c| state.tracks.contains_key(&c.service));
         if !mine {
             continue;
         }
@@ -353,7 +381,11 @@ fn conflicting(release: &Release, table: &RiskTable, conflicts: &[String]) -> Ri
     let count = conflicts.iter().filter(|c| names(c)).count();
     let n = u32::try_from(count).unwrap_or(u32::MAX);
     let points = table.conflict.saturating_mul(n.min(MOST_CONFLICTS));
-    let said = if n == 0 { "none".to_owned() } else { n.to_string() };
+    let said = if n == 0 {
+        "none".to_owned()
+    } else {
+        n.to_string()
+    };
     point("conflicts", "conflicts", points, said)
 }
 
@@ -368,8 +400,13 @@ fn irreversible(view: &View<'_>, table: &RiskTable) -> RiskPoint {
             Reversible::No => parts.push(name.clone()),
         }
         let globs = &rollout.service.irreversible;
-        let hits = brought(view, rollout).unwrap_or(&[]).iter().flat_map(|c| &c.paths);
-        let hit = hits.into_iter().find(|p| globs.iter().any(|g| passport::path_matches(g, p)));
+        let hits = brought(view, rollout)
+            .unwrap_or(&[])
+            .iter()
+            .flat_map(|c| &c.paths);
+        let hit = hits
+            .into_iter()
+            .find(|p| globs.iter().any(|g| passport::path_matches(g, p)));
         parts.extend(hit.map(|path| format!("{name} by {path}")));
     }
     if parts.is_empty() {
@@ -392,9 +429,18 @@ fn holiday(view: &View<'_>, release: &Release, table: &RiskTable) -> RiskPoint {
     let zone = view.policy.timezone;
     let day = start(view, release).with_timezone(&zone).date_naive();
     let from = day_start(day, zone);
-    let to = day.checked_add_days(chrono::Days::new(2)).map(|d| day_start(d, zone));
-    let near = Span { start: from, end: to };
-    let holidays = view.observed.rules.as_deref().map(|r| r.holidays.as_slice());
+    let to = day
+        .checked_add_days(chrono::Days::new(2))
+        .map(|d| day_start(d, zone));
+    let near = Span {
+        start: from,
+        end: to,
+    };
+    let holidays = view
+        .observed
+        .rules
+        .as_deref()
+        .map(|r| r.holidays.as_slice());
     let found = holidays
         .unwrap_or(&[])
         .iter()
@@ -420,7 +466,10 @@ mod tests {
             (1, 29, 0.0061, 0.1718),
         ] {
             let (l, h) = wilson(x, n);
-            assert!((l - low).abs() < 1e-4 && (h - high).abs() < 1e-4, "{x}/{n}: {l} {h}");
+            assert!(
+                (l - low).abs() < 1e-4 && (h - high).abs() < 1e-4,
+                "{x}/{n}: {l} {h}"
+            );
         }
         assert_eq!(wilson(0, 0), (0.0, 1.0));
     }

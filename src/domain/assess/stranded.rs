@@ -120,7 +120,15 @@ fn queued(view: &View<'_>, release: &Release, freeze: &Met, out: &mut Vec<Strand
     let when = clock_full(planned, view.at(), view.policy.timezone);
     let what = format!("{} is queued for {when}", release.id);
     let offers = [("move it", "plan"), ("override", "")];
-    out.push(line(view, freeze, release, None, "queued release", &what, &offers));
+    out.push(line(
+        view,
+        freeze,
+        release,
+        None,
+        "queued release",
+        &what,
+        &offers,
+    ));
 }
 
 fn rolling(
@@ -138,15 +146,31 @@ fn rolling(
         Some(act) => (
             "hold",
             format!("{service} of {} is held{at} by {}", release.id, act.actor),
-            [("finish", "resume"), ("hold on", ""), ("roll back", "rollback")],
+            [
+                ("finish", "resume"),
+                ("hold on", ""),
+                ("roll back", "rollback"),
+            ],
         ),
         None => (
             "rollout",
             format!("{service} of {} is under way{at}", release.id),
-            [("finish", "promote"), ("hold", "pause"), ("roll back", "rollback")],
+            [
+                ("finish", "promote"),
+                ("hold", "pause"),
+                ("roll back", "rollback"),
+            ],
         ),
     };
-    out.push(line(view, freeze, release, Some(service), kind, &what, &offers));
+    out.push(line(
+        view,
+        freeze,
+        release,
+        Some(service),
+        kind,
+        &what,
+        &offers,
+    ));
 }
 
 fn line(

@@ -227,15 +227,16 @@ fn permission(body: &Body) -> (String, Tone) {
             } else {
                 format!("{} may confirm it", may.join(" or "))
             };
-            (format!("asked to override {rule}: {reason}; {who}"), Tone::Hold)
+            (
+                format!("asked to override {rule}: {reason}; {who}"),
+                Tone::Hold,
+            )
         }
         Body::OverrideDropped { rule, by, why } => (
             with("no override of", &format!("{rule}, by {by}"), why),
             Tone::Plain,
         ),
-        Body::FreezeCrossed { freeze, by } => {
-            (format!("{by} crossed freeze {freeze}"), Tone::Hold)
-        }
+        Body::FreezeCrossed { freeze, by } => (format!("{by} crossed freeze {freeze}"), Tone::Hold),
         Body::Overridden {
             rule,
             reason,

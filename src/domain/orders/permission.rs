@@ -3,9 +3,7 @@
 use crate::domain::assess::approvals::{
     asker, barred, class_of, digest, images, lasts as approval_lasts, rule,
 };
-use crate::domain::assess::overrides::{
-    lasts, may_confirm, names, needs_second, pending, terms,
-};
+use crate::domain::assess::overrides::{lasts, may_confirm, names, needs_second, pending, terms};
 use crate::domain::assess::{act_approval_messages, act_glass_messages, is_review};
 use crate::domain::event::Body;
 use crate::domain::situation::Refusal;
@@ -141,7 +139,10 @@ impl Order<'_, '_> {
             return Err(vec![
                 Refusal::new(
                     rule,
-                    format!("{} asked for it: the second person is somebody else", asked.by),
+                    format!(
+                        "{} asked for it: the second person is somebody else",
+                        asked.by
+                    ),
                 )
                 .way_out(format!("{who} may confirm it")),
             ]);
@@ -201,7 +202,8 @@ impl Order<'_, '_> {
         }
         let to = self.input("to");
         if !to.is_empty() && owner == to {
-            let why = format!("{to} owes it already: handing it to oneself only moves its due time");
+            let why =
+                format!("{to} owes it already: handing it to oneself only moves its due time");
             return refuse("debt", why);
         }
         if !to.is_empty() {

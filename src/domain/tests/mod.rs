@@ -7,10 +7,12 @@
 )]
 
 mod advice;
+mod approvals;
 mod deploying;
 mod fold;
 mod gates;
 mod green;
+mod overrides;
 mod people;
 mod permits;
 mod planning;

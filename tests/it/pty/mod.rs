@@ -3,6 +3,7 @@
 mod endings;
 mod kills;
 mod looks;
+mod r#override;
 mod terminal;
 mod tour;
 mod world;

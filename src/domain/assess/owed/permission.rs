@@ -56,7 +56,11 @@ impl Owed<'_, '_> {
             total: judged.total,
             points: judged.points.iter().map(risk::words).collect(),
         };
-        self.record(format!("risk/{}", release.id), Some(&release.id), vec![body]);
+        self.record(
+            format!("risk/{}", release.id),
+            Some(&release.id),
+            vec![body],
+        );
     }
 
     /// Messages about a broken glass that a crash kept from going out.
@@ -163,7 +167,12 @@ pub(crate) fn approval_messages(
     for change in &release.changes {
         lines.push(format!("{}: to {}", change.service, change.to));
     }
-    for point in view.risk.iter().flat_map(|r| &r.points).filter(|p| p.points > 0) {
+    for point in view
+        .risk
+        .iter()
+        .flat_map(|r| &r.points)
+        .filter(|p| p.points > 0)
+    {
         lines.push(risk::words(point));
     }
     if !note.is_empty() {

@@ -16,7 +16,10 @@ fn wanted<'a>(view: &View<'a>) -> Result<(&'a Release, &'a ApprovalRule), Vec<Re
     let release = view.release.ok_or_else(no_release)?;
     let rule = rule(view, release).ok_or_else(|| {
         let class = class_of(view, release).word();
-        vec![Refusal::new("approval", format!("class {class} needs no approval"))]
+        vec![Refusal::new(
+            "approval",
+            format!("class {class} needs no approval"),
+        )]
     })?;
     Ok((release, rule))
 }
@@ -73,11 +76,13 @@ pub(super) fn ask_approval(view: &View<'_>) -> Result<Permit, Vec<Refusal>> {
     };
     let channels = &view.policy.oncall.channels;
     if channels.is_empty() {
-        p.effects.push(format!("no channel is configured: tell {who} yourself"));
+        p.effects
+            .push(format!("no channel is configured: tell {who} yourself"));
     }
     for channel in channels {
         let place = channel.args.get("channel").map_or("", String::as_str);
-        p.effects.push(format!("{who}: asked over {} {place}", channel.connection));
+        p.effects
+            .push(format!("{who}: asked over {} {place}", channel.connection));
     }
     if able.is_empty() && !view.policy.people.is_empty() {
         p.warnings.push(format!(
@@ -87,7 +92,8 @@ pub(super) fn ask_approval(view: &View<'_>) -> Result<Permit, Vec<Refusal>> {
     }
     for name in view.policy.people.keys() {
         if let Some(what) = barred(view, release, name) {
-            p.effects.push(format!("{name} is {what} and may not approve"));
+            p.effects
+                .push(format!("{name} is {what} and may not approve"));
         }
     }
     p.inputs.push(Input {

@@ -53,7 +53,8 @@ fn ask(view: &View<'_>, rule: &str) -> Result<Permit, Vec<Refusal>> {
         format!("you hold none of the roles {}", terms.roles.join(", "))
     };
     let who = names(may.as_deref(), actor);
-    p.effects.push(format!("{why}: {who} has to confirm it, not you"));
+    p.effects
+        .push(format!("{why}: {who} has to confirm it, not you"));
     p.effects.push(format!(
         "stays open {}; then it lasts {} and is a debt of yours",
         length(view),
@@ -75,28 +76,42 @@ fn nobody(view: &View<'_>, rule: &str, roles: &[String]) -> Refusal {
     let needs = if roles.is_empty() {
         "a second person, and [people] lists nobody else".to_owned()
     } else {
-        format!("one of: {}, and nobody in [people] could give or confirm it", roles.join(", "))
+        format!(
+            "one of: {}, and nobody in [people] could give or confirm it",
+            roles.join(", ")
+        )
     };
-    Refusal::new(rule, format!("an override needs {needs}"))
-        .way_out(format!("you are {actor} with roles {own}; O breaks the glass"))
+    Refusal::new(rule, format!("an override needs {needs}")).way_out(format!(
+        "you are {actor} with roles {own}; O breaks the glass"
+    ))
 }
 
 fn confirm(view: &View<'_>, rule: &str) -> Permit {
     let key = format!("override/{rule}");
-    let mut p = permit(view, &key, format!("Confirm the override of {rule}"), Danger::High);
+    let mut p = permit(
+        view,
+        &key,
+        format!("Confirm the override of {rule}"),
+        Danger::High,
+    );
     let Some(asked) = pending(view, rule) else {
         return p;
     };
     let may = may_confirm(view, &terms(view, rule), &asked.by);
     let zone = view.policy.timezone;
-    p.effects.push(format!("{} asked for it: {}", asked.by, asked.reason));
+    p.effects
+        .push(format!("{} asked for it: {}", asked.by, asked.reason));
     p.effects.push(format!(
         "{} may confirm until {}; {} may not",
         names(may.as_deref(), &asked.by),
         clock_full(asked.until, view.at(), zone),
         asked.by
     ));
-    p.effects.push(format!("lasts {} from now, is a debt of {}", length(view), asked.by));
+    p.effects.push(format!(
+        "lasts {} from now, is a debt of {}",
+        length(view),
+        asked.by
+    ));
     let actor = &view.observed.session.actor;
     let able = may.is_none_or(|list| list.iter().any(|n| view.policy.same_person(n, actor)));
     let other = !view.policy.same_person(actor, &asked.by);
@@ -104,7 +119,11 @@ fn confirm(view: &View<'_>, rule: &str) -> Permit {
         key: "second".to_owned(),
         label: "second person".to_owned(),
         required: true,
-        default: if able && other { actor.clone() } else { String::new() },
+        default: if able && other {
+            actor.clone()
+        } else {
+            String::new()
+        },
     });
     p
 }
@@ -112,12 +131,15 @@ fn confirm(view: &View<'_>, rule: &str) -> Permit {
 /// The request is declined by somebody else, or withdrawn by the one who asked.
 pub(super) fn decline(view: &View<'_>, rule: &str) -> Option<Permit> {
     let asked = pending(view, rule)?;
-    let own = view.policy.same_person(&asked.by, &view.observed.session.actor);
+    let own = view
+        .policy
+        .same_person(&asked.by, &view.observed.session.actor);
     let verb = if own { "Withdraw" } else { "Decline" };
     let key = format!("decline_override/{rule}");
     let title = format!("{verb} the override of {rule}");
     let mut p = permit(view, &key, title, Danger::Medium);
-    p.effects.push(format!("{} asked for it: {}", asked.by, asked.reason));
+    p.effects
+        .push(format!("{} asked for it: {}", asked.by, asked.reason));
     p.inputs.push(reason(true, ""));
     p.basis = basis(view, &[rule, &asked.at.to_rfc3339()]);
     Some(p)
@@ -141,8 +163,11 @@ pub(super) fn break_glass(
     let who = names(may.as_deref(), asker);
     match asked {
         None if somebody => Some(Err(vec![
-            Refusal::new(rule, "nobody was asked yet: the glass is for when nobody answers")
-                .way_out(format!("o asks {who}")),
+            Refusal::new(
+                rule,
+                "nobody was asked yet: the glass is for when nobody answers",
+            )
+            .way_out(format!("o asks {who}")),
         ])),
         Some(a) if somebody && glass_from(view, a) > view.at() => {
             let mut wait = Refusal::new(rule, format!("{who} was asked and may still answer"));
@@ -150,7 +175,12 @@ pub(super) fn break_glass(
             wait.owner = terms.owner;
             Some(Err(vec![wait.way_out("wait; then O breaks the glass")]))
         }
-        _ => Some(Ok(glass(view, refusal, &who, asked.map(|a| a.reason.as_str())))),
+        _ => Some(Ok(glass(
+            view,
+            refusal,
+            &who,
+            asked.map(|a| a.reason.as_str()),
+        ))),
     }
 }
 
@@ -172,13 +202,17 @@ fn glass(view: &View<'_>, refusal: &Refusal, who: &str, asked: Option<&str>) -> 
         .map(|c| c.connection.as_str())
         .collect();
     p.effects.push(match (told.as_str(), channels.as_slice()) {
-        ("", []) => "nobody is told: the rule has no owner, and no channel is configured".to_owned(),
+        ("", []) => {
+            "nobody is told: the rule has no owner, and no channel is configured".to_owned()
+        }
         ("", _) => format!("told over {}", channels.join(", ")),
         (names, []) => format!("no channel is configured: tell {names} yourself"),
         (names, _) => format!("{names} are told over {}", channels.join(", ")),
     });
-    p.effects.push(format!("lasts {}, is a debt of yours", length(view)));
-    p.warnings.push("a review is mandatory, due in 24 h: the release does not close before".to_owned());
+    p.effects
+        .push(format!("lasts {}, is a debt of yours", length(view)));
+    p.warnings
+        .push("a review is mandatory, due in 24 h: the release does not close before".to_owned());
     p.inputs.push(reason(true, asked.unwrap_or_default()));
     p.typed = typed(view);
     p.basis = basis(view, &["glass", rule]);

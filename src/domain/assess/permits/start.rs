@@ -1,9 +1,9 @@
 //! The start: sealing, cover, and everything that refuses it.
 
 use crate::domain::act::{Danger, Verb};
+use crate::domain::assess::approvals::approval;
 use crate::domain::assess::calendar::{needed, overridden, start_refusals};
 use crate::domain::assess::rollout::Rollout;
-use crate::domain::assess::approvals::approval;
 use crate::domain::assess::{View, clock_full, oncall};
 use crate::domain::contract;
 use crate::domain::policy::Section;
