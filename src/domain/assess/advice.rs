@@ -520,9 +520,6 @@ fn no_go(view: &View<'_>, s: &Situation, first: String) -> NextStep {
             "gates and triggers are agreed before deploying",
         );
     }
-    if !briefed && matches!(s.permits.get("brief"), Some(Permission::Granted(_))) {
-        return step("brief", "brief on-call", "nobody was told yet");
-    }
     if let Some(asked) = s
         .clearance
         .overrides
@@ -530,6 +527,9 @@ fn no_go(view: &View<'_>, s: &Situation, first: String) -> NextStep {
         .find(|o| o.mark.word == "asked")
     {
         return step("", "wait for the second person", asked.said.clone());
+    }
+    if !briefed && matches!(s.permits.get("brief"), Some(Permission::Granted(_))) {
+        return step("brief", "brief on-call", "nobody was told yet");
     }
     step("", "not yet", first)
 }

@@ -313,7 +313,7 @@ fn every_kind_survives_json_and_has_a_sentence() {
         assert!(!sentence(&body).0.is_empty());
         kinds.insert(body.kind());
     }
-    assert_eq!(kinds.len(), 34, "one of every kind");
+    assert_eq!(kinds.len(), 39, "one of every kind");
 }
 
 #[test]
@@ -323,6 +323,26 @@ fn the_format_of_every_kind_is_on_record() {
         .map(|b| serde_json::to_string(b).unwrap())
         .collect();
     insta::assert_snapshot!(lines.join("\n"));
+}
+
+/// As they were written before they gained fields.
+#[test]
+fn earlier_approvals_and_overrides_still_read() {
+    let mut w = World::default();
+    for text in [
+        r#"{"kind":"approved","by":"kai","role":"service-owner","digest":"d","expires":"2026-11-17T16:00:00Z"}"#,
+        r#"{"kind":"overridden","rule":"freeze/x","reason":"r","expires":"2026-11-17T16:00:00Z","second":"lou"}"#,
+    ] {
+        w.append(serde_json::from_str(text).unwrap());
+    }
+    let state = w.journal.release(RELEASE).unwrap();
+    assert_eq!(
+        state.approvals[0].how, "os user",
+        "as the event's author was known"
+    );
+    let o = &state.overrides["freeze/x"];
+    assert_eq!((o.by.as_str(), o.break_glass), ("ana", false));
+    assert_eq!(o.second, Some(("lou".into(), "by word".into())));
 }
 
 #[test]
