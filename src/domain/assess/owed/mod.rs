@@ -48,7 +48,7 @@ pub(super) fn owed(view: &View<'_>, s: &Situation) -> Vec<Duty> {
     out.sections(s);
     out.acks();
     out.approvals();
-    out.risk();
+    out.risk(s);
     let drives = view.release.is_some_and(|r| session.drives.contains(&r.id));
     if drives {
         out.checkpoints();

@@ -9,8 +9,9 @@ use crate::domain::assess::approvals::{approvers, digest, images, to_journal};
 use crate::domain::assess::overrides::told;
 use crate::domain::assess::{View, risk};
 use crate::domain::event::Body;
+use crate::domain::observe::Freshness;
 use crate::domain::policy::{ApprovalRule, Release, RiskClass};
-use crate::domain::situation::{Duty, Task};
+use crate::domain::situation::{Duty, FeedView, Situation, Task};
 use crate::domain::time::Instant;
 
 use super::Owed;
@@ -41,14 +42,16 @@ impl Owed<'_, '_> {
     }
 
     /// The class and its points are kept as they were when the deployment began.
-    pub(super) fn risk(&mut self) {
+    pub(super) fn risk(&mut self, s: &Situation) {
         let (Some(release), Some(state)) = (self.view.release, self.view.state) else {
             return;
         };
         let Some(judged) = self.view.risk.as_ref().filter(|r| r.kept.is_empty()) else {
             return;
         };
-        if state.tracks.is_empty() || state.risk.is_some() {
+        // What was not read yet is no evidence: the first answers are waited for.
+        let unread = |f: &FeedView| f.freshness == Freshness::Never && f.fault.is_none();
+        if state.tracks.is_empty() || state.risk.is_some() || s.feeds.iter().any(unread) {
             return;
         }
         let body = Body::RiskJudged {
