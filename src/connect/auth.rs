@@ -10,6 +10,7 @@ use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 use serde_json::Value;
 use tokio::sync::Mutex;
+use url::Url;
 
 use super::secrets::Secrets;
 use super::template::{Template, Values};
@@ -41,6 +42,15 @@ pub enum Scheme {
         /// Audience asked for.
         audience: Option<String>,
     },
+    /// A token that a 401 asks for; sends nothing by itself.
+    Challenge {
+        /// Address whose origin may give tokens beside the connection's own.
+        token_url: Template,
+        /// User, or nothing.
+        user: Template,
+        /// Password.
+        password: Template,
+    },
 }
 
 impl Scheme {
@@ -54,6 +64,11 @@ impl Scheme {
                 secret,
                 ..
             } => vec![token_url, id, secret],
+            Self::Challenge {
+                token_url,
+                user,
+                password,
+            } => vec![token_url, user, password],
         }
     }
 
@@ -122,23 +137,95 @@ impl Keys {
         let auth = AUTHORIZATION.as_str();
         match scheme {
             Scheme::Bearer(t) => self.header(auth, &format!("Bearer {}", self.render(t).await?)),
-            Scheme::Basic(user, password) => {
-                let pair = format!(
-                    "{}:{}",
-                    self.render(user).await?,
-                    self.render(password).await?
-                );
-                let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
-                self.options.redactor.learn(&encoded);
-                self.header(auth, &format!("Basic {encoded}"))
-            }
+            Scheme::Basic(user, password) => self.basic(user, password).await,
             Scheme::Header(name, t) => self.header(name, &self.render(t).await?),
             Scheme::Query(name, t) => Ok(Credential::Query(name.clone(), self.render(t).await?)),
             Scheme::Client { .. } => {
                 let token = self.token(scheme).await?;
                 self.header(auth, &format!("Bearer {token}"))
             }
+            Scheme::Challenge { .. } => Err(self.config("a challenge comes from the vendor")),
         }
+    }
+
+    async fn basic(&self, user: &Template, password: &Template) -> Result<Credential, Fault> {
+        let pair = format!(
+            "{}:{}",
+            self.render(user).await?,
+            self.render(password).await?
+        );
+        let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
+        self.options.redactor.learn(&encoded);
+        self.header(AUTHORIZATION.as_str(), &format!("Basic {encoded}"))
+    }
+
+    /// The token that a challenge asks for: from the realm it names, where that lies on `base`'s origin or on the one that the
+    /// settings name. Credentials go nowhere else.
+    async fn answer(&self, challenge: &Challenge, base: &Url) -> Result<Credential, Fault> {
+        let own = self.schemes.iter().find_map(|s| match s {
+            Scheme::Challenge {
+                token_url,
+                user,
+                password,
+            } => Some((token_url, user, password)),
+            _ => None,
+        });
+        let Some((token_url, user, password)) = own else {
+            return Err(self.config("this connector answers no challenge"));
+        };
+        let realm: Url = challenge
+            .realm
+            .parse()
+            .map_err(|_| self.config("the vendor asks for a token at what is no address"))?;
+        let named = self.render(token_url).await?;
+        let named: Option<Url> = named.parse().ok();
+        let known = realm.origin() == base.origin()
+            || named.is_some_and(|url| url.origin() == realm.origin());
+        if !known {
+            let origin = realm.origin().ascii_serialization();
+            let fault = Fault::new(
+                FaultKind::Unauthorized,
+                format!(
+                    "{}: it wants a token from {origin}, which this connection does not name",
+                    self.options.name
+                ),
+                format!(
+                    "write token_url = \"{origin}\" in this connection, if that is where its tokens come from"
+                ),
+            );
+            return Err(self.options.redactor.fault(fault));
+        }
+        let mut request = Request {
+            template: "(token)".into(),
+            ..Request::get("")
+        };
+        for (key, value) in [("service", &challenge.service), ("scope", &challenge.scope)] {
+            if let Some(value) = value {
+                request = request.with_query(key, value);
+            }
+        }
+        let with_password = password.names("secret").all(|name| self.secrets.has(name));
+        if with_password
+            && !self.render(user).await?.is_empty()
+            && let Credential::Header(name, value) = self.basic(user, password).await?
+            && let Ok(value) = value.to_str()
+        {
+            request
+                .headers
+                .push((name.as_str().to_owned(), value.to_owned()));
+        }
+        let transport = Transport::new(realm, self.options.clone())?;
+        let reply = transport.fetch(&request).await?;
+        let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+        let token = ["token", "access_token"]
+            .iter()
+            .find_map(|key| body.get(*key).and_then(Value::as_str));
+        let Some(token) = token else {
+            let what = "the answer holds no token";
+            return Err(transport.fault(&request, FaultKind::BadShape, what, "check token_url"));
+        };
+        self.options.redactor.learn(token);
+        self.header(AUTHORIZATION.as_str(), &format!("Bearer {token}"))
     }
 
     /// The kept token, or a new one from half a minute before the old one's end.
@@ -208,11 +295,29 @@ impl Credentials for Keys {
         Box::pin(async {
             let mut out = Vec::new();
             for scheme in &self.schemes {
-                if scheme.applies(&self.secrets) {
+                let sent = !matches!(scheme, Scheme::Challenge { .. });
+                if sent && scheme.applies(&self.secrets) {
                     out.push(self.apply(scheme).await?);
                 }
             }
             Ok(out)
+        })
+    }
+
+    fn challenged<'a>(
+        &'a self,
+        asked: &'a str,
+        base: &'a Url,
+    ) -> BoxFuture<'a, Result<Option<Credential>, Fault>> {
+        Box::pin(async move {
+            let answers = self
+                .schemes
+                .iter()
+                .any(|s| matches!(s, Scheme::Challenge { .. }));
+            match Challenge::parse(asked).filter(|_| answers) {
+                Some(challenge) => self.answer(&challenge, base).await.map(Some),
+                None => Ok(None),
+            }
         })
     }
 
@@ -221,6 +326,31 @@ impl Credentials for Keys {
         if let Ok(mut token) = self.token.try_lock() {
             *token = None;
         }
+    }
+}
+
+/// What a 401 asks for in `WWW-Authenticate`, when it asks for a bearer token.
+struct Challenge {
+    realm: String,
+    service: Option<String>,
+    scope: Option<String>,
+}
+
+impl Challenge {
+    fn parse(header: &str) -> Option<Self> {
+        let bearer = http_auth::ChallengeParser::new(header)
+            .filter_map(Result::ok)
+            .find(|c| c.scheme.eq_ignore_ascii_case("bearer"))?;
+        let value = |name: &str| {
+            let mut all = bearer.params.iter();
+            let (_, value) = all.find(|(key, _)| key.eq_ignore_ascii_case(name))?;
+            Some(value.to_unescaped())
+        };
+        Some(Self {
+            realm: value("realm")?,
+            service: value("service"),
+            scope: value("scope"),
+        })
     }
 }
 

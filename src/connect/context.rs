@@ -436,6 +436,13 @@ pub fn schemes(
             audience: a.audience.clone(),
         });
     }
+    if let Some(a) = &auth.challenge {
+        out.push(Scheme::Challenge {
+            token_url: parse("auth.challenge.token_url", &a.token_url)?,
+            user: parse("auth.challenge.user", &a.user)?,
+            password: parse("auth.challenge.password", &a.password)?,
+        });
+    }
     Ok(out)
 }
 

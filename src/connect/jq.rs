@@ -1,5 +1,7 @@
 //! jq, closed in: no environment, no input, no clock, no files, no definitions, and JSON text is read with a depth limit.
 
+mod prelude;
+
 use jaq_core::load::lex::{Lexer, StrPart, Tok, Token};
 use jaq_core::load::{Arena, File, Loader};
 use jaq_core::{Compiler, Ctx, Vars, data, native, unwrap_valr};
@@ -80,10 +82,14 @@ impl Filter {
     /// A sentence with the place in the filter.
     pub fn compile(code: &str) -> Result<Self, JqError> {
         check_words(code)?;
+        // Every filter holds its own copy of the definitions that it is compiled with, about 100 KB for all of them. What
+        // fails with the few that it names is compiled with all of them, and that answer counts.
+        Self::compile_with(code, prelude::named_in(code))
+            .or_else(|_| Self::compile_with(code, prelude::all()))
+    }
+
+    fn compile_with(code: &str, defs: Vec<prelude::Def>) -> Result<Self, JqError> {
         let arena = Arena::default();
-        let defs = jaq_core::defs()
-            .chain(jaq_std::defs())
-            .chain(jaq_json::defs());
         let modules = Loader::new(defs)
             .load(&arena, File { code, path: () })
             .map_err(|errors| load_error(code, &errors))?;
@@ -121,17 +127,18 @@ impl Filter {
     /// # Errors
     /// jq's own sentence.
     pub fn run(&self, input: &Value, scope: &Scope, cap: usize) -> Result<Vec<Value>, String> {
-        let vars = [
-            &scope.settings,
-            &scope.args,
-            &scope.intent,
-            &scope.status,
-            &scope.headers,
-        ];
-        let vars: Vec<Val> = vars.into_iter().map(to_val).collect::<Result<_, _>>()?;
-        let ctx = Ctx::<Data>::new(&self.compiled.lut, Vars::new(vars));
+        self.run_on(&Input::of(input)?, &Known::of(scope)?, cap)
+    }
+
+    fn run_on(&self, input: &Input, known: &Known, cap: usize) -> Result<Vec<Value>, String> {
+        let ctx = Ctx::<Data>::new(&self.compiled.lut, Vars::new(known.0.clone()));
         let mut out = Vec::new();
-        for result in self.compiled.id.run((ctx, to_val(input)?)).map(unwrap_valr) {
+        for result in self
+            .compiled
+            .id
+            .run((ctx, input.0.clone()))
+            .map(unwrap_valr)
+        {
             let value = result.map_err(|e| crate::domain::text::clean(&e.to_string(), 200))?;
             if out.len() == cap {
                 return Err(format!("more than {cap} values"));
@@ -146,7 +153,49 @@ impl Filter {
     /// # Errors
     /// jq's own sentence; also for a second output.
     pub fn one(&self, input: &Value, scope: &Scope) -> Result<Value, String> {
-        Ok(self.run(input, scope, 1)?.pop().unwrap_or_default())
+        self.one_on(&Input::of(input)?, &Known::of(scope)?)
+    }
+
+    /// [`Self::one`] for many filters over one input: it and the scope are taken over once.
+    ///
+    /// # Errors
+    /// jq's own sentence; also for a second output.
+    pub fn one_on(&self, input: &Input, known: &Known) -> Result<Value, String> {
+        Ok(self.run_on(input, known, 1)?.pop().unwrap_or_default())
+    }
+}
+
+/// A value that filters can read.
+pub struct Input(Val);
+
+impl Input {
+    /// Takes a value over.
+    ///
+    /// # Errors
+    /// jq's own sentence.
+    pub fn of(value: &Value) -> Result<Self, String> {
+        to_val(value).map(Self)
+    }
+}
+
+/// The values of [`VARS`] that filters can read.
+pub struct Known(Vec<Val>);
+
+impl Known {
+    /// Takes a scope over.
+    ///
+    /// # Errors
+    /// jq's own sentence.
+    pub fn of(scope: &Scope) -> Result<Self, String> {
+        let vars = [
+            &scope.settings,
+            &scope.args,
+            &scope.intent,
+            &scope.status,
+            &scope.headers,
+        ];
+        let vars = vars.into_iter().map(to_val).collect::<Result<_, _>>()?;
+        Ok(Self(vars))
     }
 }
 
@@ -333,8 +382,25 @@ mod tests {
     #[case(".m | fromjson | .x", json!({"m": "{\"x\": 5}"}), vec![json!(5)])]
     #[case("9007199254740993", json!(null), vec![json!(9_007_199_254_740_993i64)])]
     #[case("empty", json!(1), vec![])]
+    // What the language itself leans on is there too, named in the filter or not.
+    #[case("[..]", json!([1]), vec![json!([[1], 1])])]
+    #[case("-.", json!(1), vec![json!(-1)])]
+    #[case("@uri \"a?\\(.)\", @base64, @text", json!("b c"), vec![json!("a?b%20c"), json!("YiBj"), json!("b c")])]
+    #[case("[.[]?] , (.x? // 2), (try error(\"e\") catch .)", json!(7), vec![json!([]), json!(2), json!("e")])]
+    #[case("[limit(2; .[])], first(.[]), (.[1:] | length)", json!([1, 2, 3]), vec![json!([1, 2]), json!(1), json!(2)])]
+    #[case("to_entries | map(select(.value > 1)) | from_entries", json!({"a": 1, "b": 2}), vec![json!({"b": 2})])]
+    #[case("reduce .[] as $x (0; . + $x), (map(.*2) | add), (sort_by(-.) | max)", json!([1, 2]), vec![json!(3), json!(6), json!(2)])]
+    #[case("test(\"^a\"), sub(\"a\"; \"b\"), ascii_downcase, (\"2026-11-20T10:00:00Z\" | fromdate)", json!("ab"), vec![json!(true), json!("bb"), json!("ab"), json!(1_795_168_800)])]
     fn filters_run(#[case] code: &str, #[case] input: Value, #[case] expected: Vec<Value>) {
         assert_eq!(run(code, input), Ok(expected));
+    }
+
+    #[test]
+    fn a_filter_holds_the_definitions_that_it_can_reach_and_no_others() {
+        let all = prelude::all().len();
+        assert_eq!(prelude::named_in(".a.b").len(), 0);
+        let few = prelude::named_in("map(select(.a)) | first").len();
+        assert!(few > 2 && few < all / 3, "{few} of {all}");
     }
 
     #[rstest]

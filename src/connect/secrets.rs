@@ -108,8 +108,11 @@ pub async fn resolve(reference: &SecretRef) -> Result<SecretString, String> {
         },
         SecretRef::File(path) => read_file(path).await?,
         SecretRef::Command(argv) => run(argv).await?,
-        SecretRef::Keyring { .. } => {
-            return Err("this build has no keyring; use env:, file: or command:".into());
+        SecretRef::Keyring { service, user } => {
+            let argv = keyring(std::env::consts::OS, service, user)?;
+            run(&argv).await.map_err(|why| {
+                format!("{why}; the keyring is asked by {} (Debian: libsecret-tools), which must be there and unlocked", argv.first().map_or("", String::as_str))
+            })?
         }
     };
     let value = text
@@ -119,6 +122,33 @@ pub async fn resolve(reference: &SecretRef) -> Result<SecretString, String> {
         return Err("it is empty".into());
     }
     Ok(SecretString::from(value))
+}
+
+/// The command by which the OS's own keyring is asked: the Secret Service on Linux and the BSDs, the keychain on macOS. Their
+/// own tools ask for the unlocking, too.
+fn keyring(os: &str, service: &str, user: &str) -> Result<[String; 6], String> {
+    if [service, user].iter().any(|word| word.starts_with('-')) {
+        return Err("a keyring entry's name does not begin with a hyphen".into());
+    }
+    let words = match os {
+        "macos" => [
+            "security",
+            "find-generic-password",
+            "-ws",
+            service,
+            "-a",
+            user,
+        ],
+        _ => [
+            "secret-tool",
+            "lookup",
+            "service",
+            service,
+            "username",
+            user,
+        ],
+    };
+    Ok(words.map(str::to_owned))
 }
 
 async fn read_file(path: &str) -> Result<String, String> {
@@ -181,6 +211,19 @@ mod tests {
             })
             .collect();
         Secrets::new(refs, dummy, Arc::default())
+    }
+
+    #[test]
+    fn the_keyring_is_asked_by_the_systems_own_tool() {
+        assert_eq!(
+            keyring("linux", "github", "ana").unwrap().join(" "),
+            "secret-tool lookup service github username ana"
+        );
+        assert_eq!(
+            keyring("macos", "github", "ana").unwrap().join(" "),
+            "security find-generic-password -ws github -a ana"
+        );
+        assert!(keyring("linux", "github", "--help").is_err());
     }
 
     #[tokio::test]

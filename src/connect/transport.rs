@@ -51,6 +51,18 @@ pub trait Credentials: Send + Sync {
     /// A `Config` fault when a secret cannot be had, `Unauthorized` when a token is refused.
     fn credentials(&self) -> BoxFuture<'_, Result<Vec<Credential>, Fault>>;
 
+    /// What answers a 401's `WWW-Authenticate` for a connection on `base`; `None` where nothing does.
+    ///
+    /// # Errors
+    /// Why the token that is asked for cannot be had.
+    fn challenged<'a>(
+        &'a self,
+        _asked: &'a str,
+        _base: &'a Url,
+    ) -> BoxFuture<'a, Result<Option<Credential>, Fault>> {
+        Box::pin(async { Ok(None) })
+    }
+
     /// The vendor refused them (401): what was kept is asked for anew next time.
     fn refused(&self);
 }
@@ -356,12 +368,16 @@ impl Transport {
         limit: usize,
     ) -> Result<BoxStream<'static, Result<Bytes, Fault>>, Fault> {
         let url = self.url(request).map_err(|f| f.fault)?;
-        let opening = tokio::time::timeout(self.options.timeout, self.open(request, url, false));
+        let opening =
+            tokio::time::timeout(self.options.timeout, self.open(request, url, false, None));
         let response = match opening.await {
             Ok(opened) => opened.map_err(|f| self.options.redactor.fault(f.fault))?,
             Err(_) => return Err(self.fault_timeout(request)),
         };
         if !response.status().is_success() {
+            if response.status().as_u16() == 401 {
+                self.options.credentials.refused();
+            }
             let reply = self.collect(request, response).await.map_err(|f| f.fault)?;
             return Err(self
                 .status_fault(request, &reply)
@@ -431,7 +447,15 @@ impl Transport {
             return canned(request, &url);
         }
         let conditional = self.options.conditional && request.method == Method::GET;
-        let response = self.open(request, url.clone(), conditional).await?;
+        let mut response = self.open(request, url.clone(), conditional, None).await?;
+        if let Some(answer) = self.challenged(request, &response).await? {
+            response = self
+                .open(request, url.clone(), conditional, Some(answer))
+                .await?;
+        }
+        if response.status().as_u16() == 401 {
+            self.options.credentials.refused();
+        }
         if response.status().as_u16() == 304
             && let Some(reply) = self.cache.get(&url)
         {
@@ -444,20 +468,46 @@ impl Transport {
         Ok(reply)
     }
 
+    /// What to send once more with, where a read was refused with a challenge that can be answered.
+    async fn challenged(
+        &self,
+        request: &Request,
+        response: &Response,
+    ) -> Result<Option<Credential>, Failure> {
+        let asked = response
+            .headers()
+            .get(reqwest::header::WWW_AUTHENTICATE)
+            .and_then(|v| v.to_str().ok())
+            .filter(|_| response.status().as_u16() == 401 && request.is_read());
+        match asked {
+            Some(asked) => self
+                .options
+                .credentials
+                .challenged(asked, &self.base)
+                .await
+                .map_err(Failure::answered),
+            None => Ok(None),
+        }
+    }
+
     /// Sends; returns when the answer's headers are there and are no refusal for too many requests.
     async fn open(
         &self,
         request: &Request,
         mut url: Url,
         conditional: bool,
+        instead: Option<Credential>,
     ) -> Result<Response, Failure> {
         self.admit(request).map_err(Failure::not_sent)?;
-        let credentials = self
-            .options
-            .credentials
-            .credentials()
-            .await
-            .map_err(Failure::not_sent)?;
+        let credentials = match instead {
+            Some(credential) => vec![credential],
+            None => self
+                .options
+                .credentials
+                .credentials()
+                .await
+                .map_err(Failure::not_sent)?,
+        };
         let cache_headers = if conditional {
             self.cache.conditions(&url)
         } else {
@@ -509,9 +559,6 @@ impl Transport {
     /// Takes note of what the answer's headers ask for.
     fn heed(&self, request: &Request, response: &Response) -> Result<(), Failure> {
         let status = response.status().as_u16();
-        if status == 401 {
-            self.options.credentials.refused();
-        }
         let now = self.options.clock.now().real;
         match asked_quiet(status, response.headers(), &self.options.rate, now) {
             Some((at, refused)) => {

@@ -307,6 +307,7 @@ fn alerts(s: &Situation) -> Vec<Value> {
             "service": a.service,
             "word": word(&a.mark),
             "since": a.since.map(|at| moment(s, at)),
+            "until": a.until.map(|at| moment(s, at)),
         })
     })
     .collect()

@@ -135,6 +135,8 @@ pub struct AuthSpec {
     pub query: Option<NamedAuth>,
     /// OAuth 2 client credentials.
     pub client_credentials: Option<ClientCredentials>,
+    /// A token that a 401 asks for, as container registries do.
+    pub challenge: Option<ChallengeAuth>,
 }
 
 /// No authentication.
@@ -186,6 +188,19 @@ pub struct ClientCredentials {
     /// Asked for.
     #[serde(default)]
     pub audience: Option<String>,
+}
+
+/// A token that a 401 with `WWW-Authenticate: Bearer realm=…,service=…,scope=…` asks for (the distribution specification's token
+/// authentication). It is fetched from the realm, with user and password where they are given, and the read is sent once more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChallengeAuth {
+    /// Template of the address whose origin may give tokens, where it is not the connection's own; may render to nothing.
+    pub token_url: String,
+    /// Template of the user; may render to nothing.
+    pub user: String,
+    /// Template of the password.
+    pub password: String,
 }
 
 /// What holds for every request of a connector.

@@ -13,7 +13,7 @@ pub enum SecretRef {
     Env(String),
     /// The content of a file, without its last newline.
     File(String),
-    /// An entry of the OS keyring.
+    /// An entry of the OS keyring: the Secret Service (attributes `service` and `username`), the keychain on macOS.
     Keyring {
         /// The entry's service.
         service: String,

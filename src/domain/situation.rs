@@ -575,6 +575,9 @@ pub struct AlertRow {
     pub mark: Mark,
     /// Since when.
     pub since: Option<Instant>,
+    /// A silenced one: when its silence lapses, where that is known.
+    #[serde(default)]
+    pub until: Option<Instant>,
 }
 
 /// One checkpoint of the watch.

@@ -159,11 +159,16 @@ impl Frames {
         queue!(self, BeginSynchronizedUpdate)
     }
 
-    /// Ends the frame and writes it.
+    /// Ends the frame and writes it. One in which no cell changed is dropped: nothing is written between changes.
     ///
     /// # Errors
     /// Where the terminal is gone.
     pub fn end(&mut self) -> io::Result<()> {
+        // Every changed cell is reached by a move of the cursor, `CSI row ; column H`; what frames every frame has no H.
+        if !self.0.borrow().contains(&b'H') {
+            self.0.borrow_mut().clear();
+            return Ok(());
+        }
         queue!(self, EndSynchronizedUpdate)?;
         self.commit()
     }
@@ -255,6 +260,31 @@ mod tests {
         f.write_all(b"x").unwrap();
         f.flush().unwrap();
         assert_eq!(&*f.0.borrow(), b"\x1b[?2026hx");
+    }
+
+    #[test]
+    fn a_frame_without_a_change_is_dropped() {
+        use ratatui::{
+            Terminal, TerminalOptions, Viewport, backend::CrosstermBackend, layout::Rect,
+        };
+        let mut f = Frames::default();
+        let viewport = Viewport::Fixed(Rect::new(0, 0, 9, 2));
+        let mut t = Terminal::with_options(
+            CrosstermBackend::new(f.clone()),
+            TerminalOptions { viewport },
+        )
+        .unwrap();
+        for (text, changed) in [("a", true), ("a", false), ("b", true)] {
+            f.begin().unwrap();
+            t.draw(|frame| frame.render_widget(text, frame.area()))
+                .unwrap();
+            assert_eq!(f.0.borrow().contains(&b'H'), changed, "{text}");
+            if !changed {
+                f.end().unwrap();
+            }
+            assert_eq!(f.0.borrow().is_empty(), !changed);
+            f.0.borrow_mut().clear();
+        }
     }
 
     #[test]

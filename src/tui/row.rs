@@ -199,8 +199,10 @@ pub fn row(
             pen.put(&note, theme.dim);
         }
         Item::Alert(a) => {
-            if let Some(since) = a.since {
-                pen.right(&cx.age(since), theme.dim);
+            match (a.until, a.since) {
+                (Some(until), _) => pen.right(&format!("until {}", when(s, until)), theme.dim),
+                (None, Some(since)) => pen.right(&cx.age(since), theme.dim),
+                (None, None) => {}
             }
             pen.put(&a.mark.word, theme.tone(a.mark.tone)).gap(1);
             pen.put(&a.name, name);

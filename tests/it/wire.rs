@@ -361,6 +361,72 @@ async fn the_token_goes_where_it_belongs() {
     }
 }
 
+/// A registry that gives no answer without a token of its own, as the public ones do.
+async fn registry(realm: String) -> Fake {
+    Fake::start(move |seen| match seen.header("authorization") {
+        Some("Bearer once") => Says::status(200, "{}").with("docker-content-digest", "sha256:abc"),
+        _ => Says::status(401, "{}").with(
+            "www-authenticate",
+            &format!(
+                "Bearer realm=\"{realm}/token\",service=\"registry\",scope=\"repository:shop/checkout:pull\""
+            ),
+        ),
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_registrys_challenge_is_answered_where_the_file_says_and_nowhere_else() {
+    let (spec, source) = shipped().into_iter().find(|(s, _)| s.id == "oci").unwrap();
+    let tokens = Fake::always(Says::status(200, r#"{"token":"once","expires_in":60}"#)).await;
+    let images = registry(tokens.url()).await;
+    let call = Call {
+        connection: "c".into(),
+        read: "artifact".into(),
+        args: [("image", "shop/checkout"), ("version", "2.14.0")]
+            .map(|(k, v)| (k.to_owned(), v.to_owned()))
+            .into(),
+        lookback: None,
+    };
+    let settings = |more: &[(&str, &str)]| {
+        let all = more.iter().map(|(k, v)| ((*k).to_owned(), json!(*v)));
+        all.collect::<BTreeMap<_, _>>()
+    };
+    // Another host than the registry, which the file does not name: no token is asked for, and no password leaves.
+    let driver = open(&spec, &source, &images.url(), &settings(&[]));
+    let fault = driver.read(&call, None).await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Unauthorized);
+    assert!(fault.what.contains(&tokens.url()), "{fault}");
+    assert!(fault.hint.contains("token_url"), "{fault}");
+    assert_eq!(tokens.seen().len(), 0);
+    // Named, it is asked for the scope that the registry wants, with the user's password.
+    let named = settings(&[("token_url", &tokens.url()), ("user", "ana")]);
+    let driver = open(&spec, &source, &images.url(), &named);
+    let Records::Artifact(list) = driver.read(&call, None).await.unwrap().records else {
+        panic!("no artifact");
+    };
+    assert!(list[0].present, "{list:?}");
+    let asked = tokens.seen();
+    assert_eq!(
+        asked[0].path,
+        "/token?service=registry&scope=repository%3Ashop%2Fcheckout%3Apull"
+    );
+    assert!(
+        asked[0]
+            .header("authorization")
+            .is_some_and(|h| h.starts_with("Basic ")),
+        "{asked:?}"
+    );
+    // A token that is not taken ends the read: nothing goes round in circles.
+    let useless = Fake::always(Says::status(200, r#"{"token":"wrong"}"#)).await;
+    let images = registry(useless.url()).await;
+    let named = settings(&[("token_url", &useless.url())]);
+    let driver = open(&spec, &source, &images.url(), &named);
+    let fault = driver.read(&call, None).await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Unauthorized);
+    assert_eq!((images.seen().len(), useless.seen().len()), (2, 1));
+}
+
 #[tokio::test]
 async fn a_preview_holds_no_secret_and_no_value_in_its_path() {
     for (spec, source) in shipped() {

@@ -5,10 +5,10 @@ mod facts;
 mod keys;
 mod moves;
 
-use crate::domain::situation::Tone;
+use crate::domain::situation::{Situation, Tone};
 use crate::domain::time::Now;
 
-use super::layout::Pane;
+use super::layout::{Layout, Pane};
 use super::list::ListId;
 use super::model::{Loudness, Model};
 use super::msg::{Effect, Mouse, Msg};
@@ -18,6 +18,7 @@ use super::{fields, rows};
 /// Takes in what happened at `now` and gives what is to be done.
 pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
     model.now = now;
+    let before = Standing::of(model);
     let mut effects = match msg {
         Msg::Key(key) => keys::key(model, key),
         Msg::Pasted(text) => keys::paste(model, &text),
@@ -39,9 +40,52 @@ pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
         }
         Msg::Ticked => Vec::new(),
     };
-    settle(model);
+    if before == Standing::of(model) {
+        settle_focused(model);
+    } else {
+        settle(model);
+    }
     effects.extend(tell(model));
     effects
+}
+
+/// What decides which lists are drawn, how large, and with which rows. While it stays the same, a message can have moved
+/// something in the focused list alone.
+#[derive(PartialEq)]
+struct Standing {
+    situation: *const Situation,
+    size: (u16, u16),
+    pane: Pane,
+    on_band: bool,
+    zoom: bool,
+    overlays: usize,
+    notices: u64,
+    filtering: Option<ListId>,
+}
+
+impl Standing {
+    fn of(model: &Model) -> Self {
+        Self {
+            situation: model
+                .situation
+                .as_ref()
+                .map_or(std::ptr::null(), std::sync::Arc::as_ptr),
+            size: model.size,
+            pane: model.pane,
+            on_band: model.on_band,
+            zoom: model.zoom,
+            overlays: model.overlays.len(),
+            notices: model.notices.last().map_or(0, |n| n.number),
+            filtering: model.filtering.as_ref().map(|(list, _)| *list),
+        }
+    }
+}
+
+fn settle_focused(model: &mut Model) {
+    if let Some(list) = model.focused_list() {
+        let layout = model.layout();
+        settle_one(model, &layout, list);
+    }
 }
 
 /// Brings every drawn list in order: selection in sight, nothing scrolled past its end.
@@ -54,16 +98,20 @@ fn settle(model: &mut Model) {
         _ => None,
     }));
     for list in drawn {
-        let Some(area) = model.list_area_in(&layout, list) else {
-            continue;
-        };
-        let ids = rows::ids(model, list);
-        let state = model.lists.entry(list).or_default();
-        if matches!(list, ListId::Band | ListId::Journal | ListId::Messages) {
-            state.follow_top(&ids);
-        }
-        state.settle(&ids, usize::from(area.h));
+        settle_one(model, &layout, list);
     }
+}
+
+fn settle_one(model: &mut Model, layout: &Layout, list: ListId) {
+    let Some(area) = model.list_area_in(layout, list) else {
+        return;
+    };
+    let ids = rows::ids(model, list);
+    let state = model.lists.entry(list).or_default();
+    if matches!(list, ListId::Band | ListId::Journal | ListId::Messages) {
+        state.follow_top(&ids);
+    }
+    state.settle(&ids, usize::from(area.h));
 }
 
 /// Tells the engine which release and service the person looks at, when that changed.

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{EXCERPT, Engine, arguments, filter};
 use crate::connect::compile::{Each, Jq, Pages, Read};
-use crate::connect::jq::Scope;
+use crate::connect::jq::{Input, Known, Scope};
 use crate::connect::pages::next_link;
 use crate::connect::records::{self, Misfit};
 use crate::connect::transport::{Reply, Request, Target, Transport};
@@ -328,20 +328,20 @@ fn map_all(
     if map.is_empty() {
         return Ok(items.to_vec());
     }
+    let misfit = |i: usize, field: &str| {
+        let field = field.to_owned();
+        move |why| (i, Misfit { field, why })
+    };
+    let known = Known::of(scope).map_err(misfit(0, ""))?;
     items
         .iter()
         .enumerate()
         .map(|(i, item)| {
+            let input = Input::of(item).map_err(misfit(i, ""))?;
             map.iter()
-                .map(|(field, filter)| match filter.one(item, scope) {
-                    Ok(value) => Ok((field.clone(), value)),
-                    Err(why) => Err((
-                        i,
-                        Misfit {
-                            field: field.clone(),
-                            why,
-                        },
-                    )),
+                .map(|(field, filter)| {
+                    let value = filter.one_on(&input, &known).map_err(misfit(i, field))?;
+                    Ok((field.clone(), value))
                 })
                 .collect::<Result<serde_json::Map<_, _>, _>>()
                 .map(Value::Object)

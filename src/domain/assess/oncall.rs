@@ -285,6 +285,7 @@ fn alerts(view: &View<'_>) -> Vec<AlertRow> {
                     Mark::new(format!("{word} (stale)"), Tone::Unknown)
                 },
                 since: a.started_at,
+                until: a.silenced_until.filter(|_| a.state == AlertState::Silenced),
             }
         })
         .collect();

@@ -91,11 +91,15 @@ pub(super) fn alerts(w: &mut Writer<'_>) {
             let since = a
                 .since
                 .map_or(String::new(), |at| format!("since {}", w.at(at)));
+            let until = a
+                .until
+                .map_or(String::new(), |at| format!("until {}", w.at(at)));
             vec![
                 cell(word(&a.mark)),
                 cell(service),
                 cell(&a.name),
                 cell(since),
+                cell(until),
             ]
         })
         .collect();

@@ -1,9 +1,9 @@
 //! An answer becomes an observation.
 
-use crate::domain::needs::BUCKET;
-use crate::domain::observe::{Answer, Fault, Need, Observation, SeriesKey, Subject};
+use crate::domain::needs::{BUCKET, LAST_HOUR};
+use crate::domain::observe::{Answer, Fault, Freshness, Need, Observation, SeriesKey, Subject};
 use crate::domain::policy::MetricKind;
-use crate::domain::record::{Records, Series};
+use crate::domain::record::{Part, Records, Series};
 use crate::domain::rules::Rules;
 use crate::domain::time::Instant;
 
@@ -13,48 +13,52 @@ use super::Engine;
 const WHOLE: &str = "";
 
 impl Engine {
-    /// Takes the result of a read.
-    pub(super) async fn took(
+    /// Takes the result of a read. False: it says what was known and fresh already.
+    pub(super) fn took(
         &mut self,
         id: &str,
         seq: u64,
         read_at: Instant,
         result: Result<Answer, Fault>,
-    ) {
-        let now = self.clock.now().world;
+    ) -> bool {
+        let now = self.clock.now();
         let Some(slot) = self.slots.get_mut(id) else {
-            return;
+            return false;
         };
         if !slot.accept(seq) {
-            return;
+            return false;
         }
         slot.again(result.as_ref().err(), self.clock.as_ref());
         let need = slot.need.clone();
+        let fresh = self.observed.of(id, now).1 == Freshness::Fresh;
         let feed = self.observed.feeds.entry(id.to_owned()).or_default();
         feed.source.clone_from(&need.call.connection);
         feed.reading = false;
         match result {
             Err(fault) => {
                 tracing::warn!(need = id, %fault, "a read failed");
-                feed.failing_since.get_or_insert(now);
+                feed.failing_since.get_or_insert(now.world);
                 feed.fault = Some(fault);
+                true
             }
             Ok(answer) => {
-                feed.fault = None;
+                let failed = feed.fault.take().is_some();
                 feed.failing_since = None;
-                self.answered(&need, read_at, answer);
+                self.answered(&need, read_at, answer) || failed || !fresh
             }
         }
     }
 
-    pub(super) fn answered(&mut self, need: &Need, read_at: Instant, answer: Answer) {
+    /// Takes an answer in. False: it says the same as the one before.
+    pub(super) fn answered(&mut self, need: &Need, read_at: Instant, answer: Answer) -> bool {
         let mut newest = answer.newest.unwrap_or(read_at).min(read_at);
         let mut records = answer.records;
+        let mut changed = false;
         if let (Subject::Metric { metric, part, step }, Records::Series(series)) =
             (&need.subject, &mut records)
         {
             let series = std::mem::take(series);
-            self.fold_series(metric, *part, *step, series);
+            changed = self.fold_series(metric, *part, *step, series);
             if let (Some(slot), Some(lookback)) = (self.slots.get_mut(&need.id), need.call.lookback)
             {
                 let step = i64::try_from(lookback.step).unwrap_or(60).max(1);
@@ -97,6 +101,9 @@ impl Engine {
         };
         let calendar = matches!(need.subject, Subject::Calendar { .. });
         let feed = self.observed.feeds.entry(need.id.clone()).or_default();
+        changed |= feed.last.as_ref().is_none_or(|before| {
+            (&before.records, &before.partial) != (&observation.records, &observation.partial)
+        });
         feed.last = Some(observation);
         self.changed_needs.insert(need.id.clone());
         if calendar {
@@ -106,25 +113,25 @@ impl Engine {
                 self.clock.now(),
             )));
         }
+        changed
     }
 
-    fn fold_series(
-        &mut self,
-        metric: &str,
-        part: crate::domain::record::Part,
-        step: u64,
-        series: Vec<Series>,
-    ) {
+    /// Adds the buckets to what is there. False: all of them were there.
+    fn fold_series(&mut self, metric: &str, part: Part, step: u64, series: Vec<Series>) -> bool {
         let Some(spec) = self.policy.metric(metric) else {
-            return;
+            return false;
         };
-        let horizon = self.horizon(step);
+        let whole = self.horizon(step);
+        let mut changed = false;
         for one in series {
             let service = one
                 .labels
                 .get(&spec.service_label)
                 .map_or(WHOLE, String::as_str)
                 .to_owned();
+            let Some(horizon) = self.kept_from(&service, step, whole) else {
+                continue;
+            };
             let group = spec
                 .group_label
                 .as_ref()
@@ -140,8 +147,8 @@ impl Engine {
             };
             let buckets = self.observed.metrics.entry(key).or_default();
             for (at, value) in one.points {
-                if value.is_finite() {
-                    buckets.insert(at, value);
+                if value.is_finite() && at >= horizon {
+                    changed |= buckets.insert(at, value) != Some(value);
                 }
             }
             while buckets
@@ -151,10 +158,20 @@ impl Engine {
                 buckets.pop_first();
             }
         }
+        changed
+    }
+
+    /// From where on a service's buckets are kept; `None`: not at all. `whole` where it is followed or no service's own.
+    pub(super) fn kept_from(&self, service: &str, step: u64, whole: i64) -> Option<i64> {
+        if service == WHOLE || self.followed.contains(service) {
+            return Some(whole);
+        }
+        let hour = self.clock.now().world.timestamp() - i64::try_from(LAST_HOUR).unwrap_or(7200);
+        (step == BUCKET).then_some(hour.max(whole))
     }
 
     /// Buckets older than this are let go.
-    fn horizon(&self, step: u64) -> i64 {
+    pub(super) fn horizon(&self, step: u64) -> i64 {
         let back = self
             .slots
             .values()
@@ -162,7 +179,7 @@ impl Engine {
             .filter(|l| l.step == step)
             .map(|l| l.seconds)
             .max()
-            .unwrap_or(if step == BUCKET { 7200 } else { 8 * 86_400 });
+            .unwrap_or(8 * 86_400);
         self.clock.now().world.timestamp() - i64::try_from(back).unwrap_or(0) - 3600
     }
 

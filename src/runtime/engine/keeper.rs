@@ -1,14 +1,20 @@
 //! What outlives the process: the journal, the cache for the first frame after a start, the driver's leases.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::domain::needs::open_releases;
+use tokio::task::JoinHandle;
+
+use crate::domain::needs::{followed, open_releases};
 use crate::domain::observe::{Feed, Observation, SeriesKey, Subject};
 use crate::domain::record::Part;
 use crate::store::{CacheEntry, LeaseTaken, SampleQuery, Samples, Series};
 
 use super::super::journal::{Author, encode, fold};
 use super::{Engine, EngineError, Seed};
+
+/// What was read last is kept at the end, if that takes no longer.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Groups of samples of another bucket length carry it in their part's name.
 fn part_name(part: Part, step: u64) -> String {
@@ -58,10 +64,7 @@ impl Engine {
 
     /// Cached answers with their ages: stale ones are shown as what they are.
     pub(super) async fn load_cache(&mut self) {
-        let Ok(entries) = self.store.cache().await else {
-            return;
-        };
-        for entry in entries {
+        for entry in self.store.cache().await.unwrap_or_default() {
             if let Ok(observation) = serde_json::from_slice::<Observation>(&entry.body) {
                 self.observed.feeds.insert(
                     entry.key,
@@ -73,7 +76,21 @@ impl Engine {
                 );
             }
         }
+        self.observed.rules = Some(std::sync::Arc::new(crate::domain::rules::Rules::of(
+            &self.policy,
+            &self.observed,
+            self.clock.now(),
+        )));
+    }
+
+    /// The metrics' buckets of the last days, as far as their services are followed.
+    pub(super) async fn load_samples(&mut self) {
+        self.followed = followed(&self.policy, &self.journal)
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
         let now = self.clock.now().world.timestamp();
+        let mut oldest = BTreeMap::<(String, Part, u64), BTreeMap<String, i64>>::new();
         for metric in self.policy.metrics.clone() {
             let query = SampleQuery {
                 metric: metric.id.clone(),
@@ -88,6 +105,20 @@ impl Engine {
                 let Some((part, step)) = part_of(&set.series.part) else {
                     continue;
                 };
+                let whole = self.horizon(step);
+                let Some(from) = self.kept_from(&set.series.service, step, whole) else {
+                    continue;
+                };
+                if let Some((newest, _)) = set.points.last() {
+                    let kept = self.kept.entry((metric.id.clone(), part, step));
+                    let kept = kept.or_insert(*newest);
+                    *kept = (*kept).min(*newest);
+                }
+                if let Some((first, _)) = set.points.first() {
+                    let of = oldest.entry((metric.id.clone(), part, step)).or_default();
+                    let known = of.entry(set.series.service.clone()).or_insert(*first);
+                    *known = (*known).min(*first);
+                }
                 let key = SeriesKey {
                     metric: set.series.metric,
                     service: set.series.service,
@@ -95,21 +126,24 @@ impl Engine {
                     part,
                     step,
                 };
-                let points = set.points.into_iter().filter(|(_, v)| v.is_finite());
+                let points = set.points.into_iter();
+                let points = points.filter(|(at, v)| v.is_finite() && *at >= from);
                 self.observed.metrics.entry(key).or_default().extend(points);
             }
         }
-        self.observed.rules = Some(std::sync::Arc::new(crate::domain::rules::Rules::of(
-            &self.policy,
-            &self.observed,
-            self.clock.now(),
-        )));
+        // Only where every followed service has its history is the tail alone read.
+        self.covered = oldest
+            .into_iter()
+            .filter(|(_, of)| self.followed.iter().all(|s| of.contains_key(s)))
+            .filter_map(|(key, of)| Some((key, of.into_values().max()?)))
+            .collect();
     }
 
     /// Keeps the answers that came since the last time.
-    pub(super) async fn keep_cache(&mut self) {
+    pub(super) fn keep_cache(&mut self) -> Option<JoinHandle<()>> {
+        self.cached = Some(tokio::time::Instant::now());
         if self.place.read_only || self.changed_needs.is_empty() {
-            return;
+            return None;
         }
         let mut entries = Vec::new();
         let mut samples = Vec::new();
@@ -137,10 +171,10 @@ impl Engine {
         }
         let store = self.store.clone();
         // The cache is a convenience: when it cannot be written, the journal's own fault will say why.
-        tokio::spawn(async move {
+        Some(tokio::spawn(async move {
             let _ = store.put_cache(&entries).await;
             let _ = store.put_samples(&samples).await;
-        });
+        }))
     }
 
     /// Buckets of the last few steps (all of them the first time).
@@ -220,7 +254,9 @@ impl Engine {
 
     /// Gives the leases back and keeps the cache.
     pub(super) async fn leave(mut self) {
-        self.keep_cache().await;
+        if let Some(kept) = self.keep_cache() {
+            let _ = tokio::time::timeout(LAST_WORDS, kept).await;
+        }
         for release in &self.observed.session.drives {
             let _ = self
                 .store

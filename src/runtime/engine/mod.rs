@@ -30,7 +30,6 @@ use crate::domain::event::Body;
 use crate::domain::journal::Journal;
 use crate::domain::observe::{Answer, Fault, Observed};
 use crate::domain::policy::Policy;
-use crate::domain::rules::Rules;
 use crate::domain::situation::{Refusal, Situation};
 use crate::domain::time::{Clock, Instant};
 use crate::store::{OpenOptions, Store, Watcher};
@@ -44,6 +43,10 @@ const SETTLE: Duration = Duration::from_millis(120);
 const PULSE: Duration = Duration::from_secs(5);
 /// How often the store is asked whether another process wrote, and the file whether it changed.
 const LOOK: Duration = Duration::from_secs(1);
+/// Answers are kept this often for the first frame after a start.
+const KEEP: Duration = Duration::from_secs(10);
+/// What is needed is looked up this often when no event changes it.
+const PLAN: Duration = Duration::from_secs(1);
 /// Wall clock and monotonic clock may disagree by this much.
 const JUMP: i64 = 5;
 
@@ -142,6 +145,13 @@ pub struct Engine {
     anchor: (Tick, Instant),
     leased: Option<Tick>,
     changed_needs: BTreeSet<String>,
+    cached: Option<Tick>,
+    /// Services whose history is kept.
+    followed: BTreeSet<String>,
+    /// (metric, part, step) → from where on the store has it for all of them.
+    covered: HashMap<(String, crate::domain::record::Part, u64), i64>,
+    /// When the slots were last brought in line, and at which event of the journal.
+    planned: Option<(Tick, u64)>,
     /// (metric, part, step) → newest bucket that the store has.
     kept: HashMap<(String, crate::domain::record::Part, u64), i64>,
     file_seen: Option<std::time::SystemTime>,
@@ -232,6 +242,10 @@ impl Engine {
             anchor: (Tick::now(), now.world),
             leased: None,
             changed_needs: BTreeSet::new(),
+            cached: None,
+            followed: BTreeSet::new(),
+            covered: HashMap::new(),
+            planned: None,
             kept: HashMap::new(),
             file_seen: reload::modified(&loaded.path),
             endpoints,
@@ -242,6 +256,9 @@ impl Engine {
         engine.say(Fact::Keys(engine.policy.keys.clone()));
         engine.load_journal(seeds).await?;
         engine.load_cache().await;
+        // What is known already is shown before the history of the metrics is there. Nothing is owed on that ground.
+        engine.show();
+        engine.load_samples().await;
         engine.leases().await;
         engine.judge().await;
         Ok((engine, Inbox { rx }))
@@ -265,11 +282,6 @@ impl Engine {
                 lines.join("; ")
             )),
         };
-        self.observed.rules = Some(Arc::new(Rules::of(
-            &self.policy,
-            &self.observed,
-            self.clock.now(),
-        )));
     }
 
     /// Opens the connections. Done after the first situation is out: it compiles every connector's filters.
@@ -320,6 +332,13 @@ impl Engine {
         self.store.clone()
     }
 
+    /// Judges anew and hands the situation out; nothing that is owed is done.
+    fn show(&mut self) {
+        let now = self.clock.now();
+        self.situation = Arc::new(assess(&self.policy, &self.journal, &self.observed, now));
+        self.say(Fact::Assessed(Arc::clone(&self.situation)));
+    }
+
     /// Judges anew, hands the situation out and does what is owed until nothing new is owed.
     async fn judge(&mut self) {
         for _ in 0..8 {
@@ -355,8 +374,9 @@ impl Engine {
                     }
                 },
                 msg = inbox.rx.recv() => {
-                    if let Some(msg) = msg {
-                        self.take(msg).await;
+                    if let Some(msg) = msg
+                        && self.take(msg).await
+                    {
                         dirty.get_or_insert_with(Tick::now);
                     }
                 }
@@ -395,18 +415,20 @@ impl Engine {
         span.div_f64(self.clock.speed().clamp(1.0, 20.0))
     }
 
-    async fn take(&mut self, msg: Msg) {
+    /// Takes a message in. False: nothing but an age changed, which the pulse shows soon enough.
+    async fn take(&mut self, msg: Msg) -> bool {
         match msg {
             Msg::Read {
                 need,
                 seq,
                 read_at,
                 result,
-            } => self.took(&need, seq, read_at, result).await,
+            } => return self.took(&need, seq, read_at, result),
             Msg::Changed { need } => {
                 if let Some(slot) = self.slots.get_mut(&need) {
                     slot.soon();
                 }
+                return false;
             }
             Msg::Acted {
                 act,
@@ -421,6 +443,7 @@ impl Engine {
                 key,
             } => self.found(act, step, found, &key).await,
         }
+        true
     }
 
     async fn order(&mut self, order: Order) {
@@ -471,7 +494,9 @@ impl Engine {
         if due {
             changed |= self.leases().await;
         }
-        self.keep_cache().await;
+        if self.cached.is_none_or(|t| t.elapsed() >= KEEP) {
+            self.keep_cache();
+        }
         changed
     }
 

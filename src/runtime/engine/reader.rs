@@ -10,8 +10,8 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant as Tick;
 
 use crate::connect::driver::ReadSpan;
-use crate::domain::needs::needs;
-use crate::domain::observe::{Fault, FaultKind, Need};
+use crate::domain::needs::{followed, needs};
+use crate::domain::observe::{Fault, FaultKind, Need, Subject};
 use crate::domain::time::{Clock, Instant};
 
 use super::{Engine, Msg};
@@ -105,18 +105,16 @@ fn jitter(id: &str, seq: u64) -> f64 {
 }
 
 impl Engine {
-    /// Brings the slots in line with what is needed and starts the reads that are due.
+    /// Starts the reads that are due.
     pub(super) fn schedule(&mut self) {
-        let wanted = needs(&self.policy, &self.journal, self.clock.now());
-        let ids: std::collections::HashSet<&str> = wanted.iter().map(|n| n.id.as_str()).collect();
-        self.slots.retain(|id, _| ids.contains(id.as_str()));
-        for need in wanted {
-            match self.slots.get_mut(&need.id) {
-                Some(slot) => slot.need = need,
-                None => {
-                    self.slots.insert(need.id.clone(), Slot::new(need));
-                }
-            }
+        let every = super::PLAN.div_f64(self.clock.speed());
+        let head = self.journal.head.0;
+        if self
+            .planned
+            .is_none_or(|(at, seen)| seen != head || at.elapsed() >= every)
+        {
+            self.planned = Some((Tick::now(), head));
+            self.plan();
         }
         let now = Tick::now();
         let due: Vec<String> = self
@@ -128,6 +126,45 @@ impl Engine {
         for id in due {
             self.start_read(&id);
         }
+    }
+
+    /// Brings the slots in line with what is needed.
+    fn plan(&mut self) {
+        let wanted = needs(&self.policy, &self.journal, self.clock.now());
+        let ids: std::collections::HashSet<&str> = wanted.iter().map(|n| n.id.as_str()).collect();
+        self.slots.retain(|id, _| ids.contains(id.as_str()));
+        for need in wanted {
+            match self.slots.get_mut(&need.id) {
+                Some(slot) => slot.need = need,
+                None => {
+                    let mut slot = Slot::new(need);
+                    if let Subject::Metric { metric, part, step } = &slot.need.subject {
+                        slot.covered = self.covered.remove(&(metric.clone(), *part, *step));
+                    }
+                    self.slots.insert(slot.need.id.clone(), slot);
+                }
+            }
+        }
+        self.follow();
+    }
+
+    /// When a service is followed from now on, its history is read whole.
+    fn follow(&mut self) {
+        let followed: std::collections::BTreeSet<String> = followed(&self.policy, &self.journal)
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
+        if followed.is_subset(&self.followed) {
+            self.followed = followed;
+            return;
+        }
+        for slot in self.slots.values_mut() {
+            if slot.covered.take().is_some() {
+                slot.soon();
+            }
+        }
+        self.kept.clear();
+        self.followed = followed;
     }
 
     /// When the next read is due.
@@ -159,11 +196,7 @@ impl Engine {
         if let Some(feed) = self.observed.feeds.get_mut(id) {
             feed.reading = true;
         }
-        let (connections, tx, clock) = (
-            Arc::clone(&self.connections),
-            self.tx.clone(),
-            Arc::clone(&self.clock),
-        );
+        let (connections, tx) = (Arc::clone(&self.connections), self.tx.clone());
         if first {
             self.stream(need.clone());
         }
@@ -183,7 +216,6 @@ impl Engine {
                 )),
             };
             // The age counts from when it was asked for: what came after may not be in the answer.
-            let _ = clock;
             let _ = tx.send(Msg::Read {
                 need: need.id,
                 seq,

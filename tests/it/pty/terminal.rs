@@ -174,6 +174,14 @@ impl Terminal {
         self.until(&format!("the end of {text}"), |t| !t.text().contains(text));
     }
 
+    /// Presses escape on what shows this text, and waits until it went. What follows is another key for certain: an escape
+    /// and a letter in one breath are one key.
+    pub fn escape(&mut self, text: &str) {
+        self.see(text);
+        self.send("\x1b");
+        self.gone(text);
+    }
+
     /// Takes in what comes until nothing came for so long.
     pub fn quiet(&mut self, pause: Duration) {
         let end = Instant::now() + PATIENCE;

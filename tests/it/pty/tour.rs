@@ -60,15 +60,12 @@ fn the_tour_from_the_first_screen_to_the_handoff_and_after_a_crash() {
     t.send("0");
     t.see("tour 2/8");
     t.send("\r");
-    t.see("esc back");
-    t.send("\x1b");
-    t.gone("esc back");
+    t.escape("esc back");
     // Going on is refused, with why and until when.
     t.send("p");
     t.see("Refused: promote");
     assert!(t.text().contains("until "), "{}", t.text());
-    t.send("\x1b");
-    t.gone("Refused: promote");
+    t.escape("Refused: promote");
     // The trigger trips without a key.
     t.see("of 2.0×, 5 m of 5 m");
     // Cancel has the focus: Enter does nothing.
