@@ -200,8 +200,12 @@ pub fn row(
         }
         Item::Alert(a) => {
             match (a.until, a.since) {
-                (Some(until), _) => pen.right(&format!("until {}", when(s, until)), theme.dim),
-                (None, Some(since)) => pen.right(&cx.age(since), theme.dim),
+                (Some(until), _) => {
+                    pen.right(&format!("until {}", when(s, until)), theme.dim);
+                }
+                (None, Some(since)) => {
+                    pen.right(&cx.age(since), theme.dim);
+                }
                 (None, None) => {}
             }
             pen.put(&a.mark.word, theme.tone(a.mark.tone)).gap(1);
