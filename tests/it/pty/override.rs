@@ -14,17 +14,17 @@ const RULE: &str = "freeze/FREEZE flash sale";
 fn look_at_search(t: &mut Terminal) {
     for _ in 0..5 {
         t.send("l");
-        t.gone("looking at");
         t.see("web 2026.47  production");
         t.send("j");
         t.quiet(Duration::from_millis(300));
         t.send(" ");
-        t.see("looking at");
-        if t.text().contains("looking at search 2026.47") {
+        t.gone("web 2026.47  production");
+        t.quiet(Duration::from_millis(500));
+        if t.text().contains("│ search 2026.47") {
             return;
         }
     }
-    panic!("it is not looked at:\n{}", t.text());
+    panic!("search is not looked at:\n{}", t.text());
 }
 
 /// `D` until it is refused by the freeze alone: before that its calendar, images and deployments have to be read.

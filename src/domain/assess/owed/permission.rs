@@ -9,7 +9,6 @@ use crate::domain::assess::approvals::{approvers, digest, images, to_journal};
 use crate::domain::assess::overrides::told;
 use crate::domain::assess::{View, risk};
 use crate::domain::event::Body;
-use crate::domain::observe::Freshness;
 use crate::domain::policy::{ApprovalRule, Release, RiskClass};
 use crate::domain::situation::{Duty, FeedView, Situation, Task};
 use crate::domain::time::Instant;
@@ -49,8 +48,13 @@ impl Owed<'_, '_> {
         let Some(judged) = self.view.risk.as_ref().filter(|r| r.kept.is_empty()) else {
             return;
         };
-        // What was not read yet is no evidence: the first answers are waited for.
-        let unread = |f: &FeedView| f.freshness == Freshness::Never && f.fault.is_none();
+        // What is still to be read is no evidence: its answer is waited for, or its fault.
+        let behind = ["commits/", "deployments/", "calendar/"];
+        let unread = |f: &FeedView| {
+            !f.freshness.usable()
+                && f.fault.is_none()
+                && behind.iter().any(|b| f.need.starts_with(b))
+        };
         if state.tracks.is_empty() || state.risk.is_some() || s.feeds.iter().any(unread) {
             return;
         }
