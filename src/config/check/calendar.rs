@@ -34,13 +34,7 @@ impl Check<'_> {
             let rules = calendar.rules.iter().enumerate();
             let rules = rules
                 .filter_map(|(r, rule)| {
-                    self.rule(
-                        &format!("{at_rules}[{r}]"),
-                        rule,
-                        &calendar.connection,
-                        services,
-                        environments,
-                    )
+                    self.rule(&format!("{at_rules}[{r}]"), rule, services, environments)
                 })
                 .collect();
             let name = calendar
@@ -67,7 +61,6 @@ impl Check<'_> {
         &mut self,
         path: &str,
         rule: &Rule,
-        calendar: &str,
         services: &[Service],
         environments: &[Environment],
     ) -> Option<EventRule> {
@@ -92,7 +85,7 @@ impl Check<'_> {
             }
         }
         Some(EventRule {
-            calendar: Some(calendar.to_owned()),
+            calendar: None,
             summary: rule.summary.clone(),
             category: rule.category.clone(),
             becomes,

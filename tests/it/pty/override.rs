@@ -91,6 +91,9 @@ fn a_hard_freeze_is_overridden_by_two_and_by_nobody_alone() {
     confirm_as(&mut t, "Ana");
     t.see("ana asked for it: the second person is somebody else");
     t.send("\x1b");
+    t.gone("Refused: Confirm the override");
+    // What went wrong stays below until it is dismissed.
+    t.send("\x1b");
     t.gone("ana asked for it: the second person is somebody else");
     // Another name, by word.
     refused_by_the_freeze(&mut t);
