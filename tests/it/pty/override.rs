@@ -36,6 +36,8 @@ fn refused_by_the_freeze(t: &mut Terminal) {
         t.until("an answer to D", |t| {
             t.text().contains(REFUSED) || t.text().contains("[ Cancel ]")
         });
+        // A frame may still be coming.
+        t.quiet(Duration::from_millis(300));
         let alone = t.text().contains(RULE) && t.text().matches("rule      ").count() == 1;
         if alone {
             return;
