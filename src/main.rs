@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// Gives memory back after an answer of some megabytes was read; the system's own keeps it, per thread (PSS 50 MB against 30).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     cockpit::cli::run()
 }

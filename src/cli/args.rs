@@ -85,10 +85,12 @@ pub enum Command {
     Init(InitArgs),
     /// The JSON schema of cockpit.toml, or of the situation
     Schema(SchemaArgs),
-    /// Do windows and freezes permit a start?
+    /// May a start happen, by windows, freezes, fit and cover?
     Window(WindowArgs),
     /// The next eight days: windows, freezes, releases
     Calendar(CalendarArgs),
+    /// Plans that are in each other's way, and the way out
+    Conflicts(ConflictsArgs),
     /// The verdict of a release's critical gates, for a pipeline
     Gate(GateArgs),
     /// Judge two numbers or two files: is the new version worse?
@@ -232,18 +234,36 @@ pub struct SchemaArgs {
 /// `cockpit window`.
 #[derive(Debug, clap::Args)]
 pub struct WindowArgs {
-    /// When: RFC 3339, or local such as 2026-12-01T10:00; else now
+    /// When: RFC 3339, or local such as 2026-12-01T10:00; else now. May be given several times; - reads a time a line, and
+    /// answers a line each with --json
     #[arg(long, value_name = "TIME")]
-    pub at: Option<String>,
-    /// For this service; else for all
+    pub at: Vec<String>,
+    /// A start of this service: fit and cover are judged too; else windows and freezes of all
     #[arg(long, value_name = "SERVICE")]
     pub service: Option<String>,
+    /// Windows and freezes alone, also with a service
+    #[arg(long)]
+    pub rules_only: bool,
     /// In this environment; else in the last of the promotion order
     #[arg(long, value_name = "ENVIRONMENT")]
     pub environment: Option<String>,
     /// For a change of this kind, such as hotfix; may be given several times
     #[arg(long = "kind", value_name = "KIND")]
     pub kinds: Vec<String>,
+    /// JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    /// Patience.
+    pub patience: Patience,
+}
+
+/// `cockpit conflicts`.
+#[derive(Debug, clap::Args)]
+pub struct ConflictsArgs {
+    /// Only those of this release
+    #[arg(long, value_name = "RELEASE")]
+    pub release: Option<String>,
     /// JSON
     #[arg(long)]
     pub json: bool,

@@ -4,6 +4,7 @@ mod acts;
 mod args;
 mod calendar;
 mod check;
+mod conflicts;
 mod connector;
 mod demo;
 mod document;
@@ -82,6 +83,7 @@ fn command(args: &Args) -> u8 {
         Command::Schema(schema) => page::schema(schema),
         Command::Window(window) => window::window(args, window),
         Command::Calendar(calendar) => calendar::calendar(args, calendar),
+        Command::Conflicts(wanted) => conflicts::conflicts(args, wanted),
         Command::Gate(gate) => gate::gate(args, gate),
         Command::Judge(judge) => judge::judge(judge),
         Command::Watch(watch) => watch::watch(args, watch),

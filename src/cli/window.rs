@@ -1,37 +1,20 @@
-//! `cockpit window`: do windows and freezes permit a start, and if not, why and until when?
+//! `cockpit window`: may a start happen, and if not, why and until when?
 
-use serde::Serialize;
+use std::io::BufRead as _;
 
-use crate::domain::observe::Subject;
+use crate::domain::assess::{StartAnswer, StartQuestion, StartState, Starts};
+use crate::domain::observe::{Need, Subject};
 use crate::domain::policy::Policy;
-use crate::domain::rules::Rules;
-use crate::domain::time::{Instant, Now, earliest};
-use crate::domain::window::{HoldKind, Standing, Target, WindowState};
+use crate::domain::text::clean;
+use crate::domain::time::{Instant, earliest};
+use crate::domain::window::Target;
+use crate::domain::words::both_zones;
 
 use super::args::{Args, WindowArgs};
 use super::session::{self, Session};
 use super::{exit, fail, out};
 
-/// The JSON answer. Times are RFC 3339 in UTC.
-#[derive(Serialize)]
-struct Answer {
-    at: Instant,
-    state: &'static str,
-    next_change: Option<Instant>,
-    reasons: Vec<Reason>,
-}
-
-/// A rule behind it.
-#[derive(Serialize)]
-struct Reason {
-    rule: String,
-    kind: HoldKind,
-    from: Option<Instant>,
-    until: Option<Instant>,
-    owner: Option<String>,
-}
-
-/// Answers; exit code 0 open, 1 closed, 2 unknown.
+/// Answers; exit code 0 open, 1 closed, 2 unknown; of several instants the highest.
 pub fn window(args: &Args, wanted: &WindowArgs) -> u8 {
     session::look(args, |session| ask(session, wanted))
 }
@@ -42,41 +25,74 @@ async fn ask(mut session: Session, wanted: &WindowArgs) -> u8 {
         Ok(target) => target,
         Err(why) => return fail(exit::USAGE, why),
     };
-    if !policy.calendars.is_empty() {
+    let covered = wanted.service.is_some() && !wanted.rules_only;
+    let wants = |need: &Need| match need.subject {
+        Subject::Calendar { .. } => true,
+        Subject::Oncall => covered,
+        _ => false,
+    };
+    if !policy.calendars.is_empty() || (covered && policy.oncall.connection.is_some()) {
         let wait = wanted.patience.wait;
-        let calendars =
-            |need: &crate::domain::observe::Need| matches!(need.subject, Subject::Calendar { .. });
         session
             .engine
-            .look_for(&mut session.inbox, wait, calendars)
+            .look_for(&mut session.inbox, wait, wants)
             .await;
     }
-    let now = session.engine.now();
-    let at = match wanted.at.as_deref().map(|text| instant(text, &policy)) {
-        None => now.world,
-        Some(Ok(at)) => at,
-        Some(Err(why)) => return fail(exit::USAGE, why),
+    let question = StartQuestion {
+        target,
+        rules_only: wanted.rules_only,
     };
-    let observed = session.engine.observed();
-    // The index is made around the time that is asked about; the calendars' health is that of now.
-    let around = Now {
-        world: at,
-        real: now.real,
+    let code = {
+        let engine = &session.engine;
+        let now = engine.now();
+        let starts = Starts::new(&policy, engine.journal(), engine.observed(), now, question);
+        answers(starts, wanted, &policy, now.world)
     };
-    let rules = Rules::of(&policy, observed, around);
-    for problem in &rules.problems {
-        out::complain(&format!("cockpit: {problem}"));
-    }
-    let Some(compiled) = &rules.compiled else {
-        return answer(wanted, &policy, at, None);
-    };
-    let health = rules.calendars(&policy, observed, now);
-    let standing = compiled.timeline(&target, &health).state_at(at);
-    // A calendar entry that was not understood could be a freeze.
-    let known = rules.problems.is_empty() || !standing.state.is_open();
-    let code = answer(wanted, &policy, at, known.then_some(&standing));
     session.engine.close().await;
     code
+}
+
+/// Every instant that was asked about, one after the other.
+fn answers(mut starts: Starts<'_>, wanted: &WindowArgs, policy: &Policy, now: Instant) -> u8 {
+    let several = wanted.at.len() > 1 || wanted.at.iter().any(|at| at == "-");
+    let mut worst = exit::PASS;
+    let mut one = |text: Option<&str>| {
+        let at = text.map_or(Ok(now), |text| instant(text, policy))?;
+        let answer = starts.at(at);
+        worst = worst.max(match answer.state {
+            StartState::Open => exit::PASS,
+            StartState::Closed => exit::FAIL,
+            StartState::Unknown => exit::UNDECIDED,
+        });
+        Ok::<bool, String>(match (wanted.json, several) {
+            (true, false) => out::json(&answer),
+            (true, true) => out::put(&serde_json::to_string(&answer).unwrap_or_default()),
+            (false, _) => out::put(&text_of(&answer, policy)),
+        })
+    };
+    let asked = (|| {
+        if wanted.at.is_empty() {
+            one(None)?;
+        }
+        for text in &wanted.at {
+            if text != "-" {
+                one(Some(text))?;
+                continue;
+            }
+            for line in std::io::stdin().lock().lines() {
+                let line = line.map_err(|e| format!("the times cannot be read: {e}"))?;
+                // Nobody reads any more: the rest is not answered.
+                if !line.trim().is_empty() && !one(Some(line.trim()))? {
+                    break;
+                }
+            }
+        }
+        Ok::<(), String>(())
+    })();
+    match asked {
+        Ok(()) => worst,
+        Err(why) => fail(exit::USAGE, why),
+    }
 }
 
 fn target(policy: &Policy, wanted: &WindowArgs) -> Result<Target, String> {
@@ -125,49 +141,25 @@ fn instant(text: &str, policy: &Policy) -> Result<Instant, String> {
         .map(|local| earliest(local, policy.timezone))
         .ok_or_else(|| {
             format!(
-                "--at {text} is no time: write RFC 3339, such as 2026-12-01T10:00:00+01:00, or local, such as 2026-12-01T10:00"
+                "--at {} is no time: write RFC 3339, such as 2026-12-01T10:00:00+01:00, or local, such as 2026-12-01T10:00",
+                clean(text, 60)
             )
         })
 }
 
-fn answer(wanted: &WindowArgs, policy: &Policy, at: Instant, standing: Option<&Standing>) -> u8 {
-    let state = standing.map_or("unknown", |s| s.state.word());
-    let next = standing.and_then(|s| s.next_change.at());
-    if wanted.json {
-        let holds = standing.map(|s| s.state.holds()).unwrap_or_default();
-        out::json(&Answer {
-            at,
-            state,
-            next_change: next,
-            reasons: holds
-                .iter()
-                .map(|h| Reason {
-                    rule: h.rule.clone(),
-                    kind: h.kind,
-                    from: h.from,
-                    until: h.until,
-                    owner: h.owner.clone(),
-                })
-                .collect(),
-        });
-    } else {
-        let when = crate::domain::words::both_zones(at, policy.timezone);
-        let mut text = format!("{state} at {when}\n");
-        let reasons = standing.map(|s| s.reasons(policy.timezone));
-        for reason in
-            reasons.unwrap_or_else(|| vec!["a rule or calendar entry is not understood".into()])
-        {
-            text.push_str(&format!("  {}\n", crate::domain::text::clean(&reason, 300)));
-        }
-        if let Some(next) = next {
-            let when = crate::domain::words::both_zones(next, policy.timezone);
-            text.push_str(&format!("  next change: {when}\n"));
-        }
-        out::put(&text);
+fn text_of(answer: &StartAnswer, policy: &Policy) -> String {
+    let zone = policy.timezone;
+    let mut text = format!(
+        "{} at {}\n",
+        answer.state.word(),
+        both_zones(answer.at, zone)
+    );
+    let reasons = answer.reasons.iter().map(|r| &r.sentence);
+    for line in reasons.chain(&answer.notes) {
+        text.push_str(&format!("  {}\n", clean(line, 300)));
     }
-    match standing.map(|s| &s.state) {
-        Some(WindowState::Open { .. }) => exit::PASS,
-        Some(WindowState::Closed { .. }) => exit::FAIL,
-        Some(WindowState::Unknown { .. }) | None => exit::UNDECIDED,
+    if let Some(next) = answer.next_change {
+        text.push_str(&format!("  next change: {}\n", both_zones(next, zone)));
     }
+    text
 }

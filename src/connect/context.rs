@@ -110,6 +110,38 @@ impl DriverContext {
             .map_err(|e| bad(format!("http.base_url: {}", e.message)))?;
         let schemes =
             schemes(&spec.auth, &names).map_err(|(key, e)| bad(format!("{key}: {}", e.message)))?;
+        let mut options = self.options(connection, spec)?;
+        let values = super::template::Values::default().with("settings", self.settings.clone());
+        let keys = Keys::new(
+            schemes,
+            self.settings.clone(),
+            self.secrets.clone(),
+            options.clone(),
+        );
+        options.credentials = Arc::new(keys);
+        let line = Line {
+            base,
+            settings: self.settings.clone(),
+            secrets: self.secrets.clone(),
+            options,
+            transport: OnceCell::new(),
+        };
+        if !line.is_secret() {
+            let transport = line
+                .open(&values)
+                .map_err(|fault| self.diag(connection, "url", fault.to_string()))?;
+            let _ = line.transport.set(Arc::new(transport));
+        }
+        Ok(line)
+    }
+
+    /// How requests are made, by the connector's `[http]`; without authentication.
+    ///
+    /// # Errors
+    /// A time, a size or a template that cannot be used.
+    pub fn options(&self, connection: &Connection, spec: &ConnectorSpec) -> Result<Options, Diag> {
+        let bad = |message: String| Diag::error(format!("connector {}", spec.id), message);
+        let names = names_of(spec);
         let mut options = Options::new(
             format!("{} ({})", spec.name, connection.name),
             self.shared.clock.clone(),
@@ -146,27 +178,7 @@ impl DriverContext {
                 options.headers.push((name.clone(), header));
             }
         }
-        let keys = Keys::new(
-            schemes,
-            self.settings.clone(),
-            self.secrets.clone(),
-            options.clone(),
-        );
-        options.credentials = Arc::new(keys);
-        let line = Line {
-            base,
-            settings: self.settings.clone(),
-            secrets: self.secrets.clone(),
-            options,
-            transport: OnceCell::new(),
-        };
-        if !line.is_secret() {
-            let transport = line
-                .open(&values)
-                .map_err(|fault| self.diag(connection, "url", fault.to_string()))?;
-            let _ = line.transport.set(Arc::new(transport));
-        }
-        Ok(line)
+        Ok(options)
     }
 }
 

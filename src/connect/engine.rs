@@ -41,6 +41,7 @@ pub struct Engine {
     line: Line,
     settings: Value,
     secrets: Arc<Secrets>,
+    seen: read::Seen,
 }
 
 /// Compiles the connector's file and builds the connection.
@@ -60,6 +61,7 @@ pub fn open(
         line,
         settings: context.settings.clone(),
         secrets: context.secrets.clone(),
+        seen: read::Seen::default(),
     }))
 }
 

@@ -44,6 +44,10 @@ pub enum Says {
     Silence,
     /// Reads the request and closes.
     Close,
+    /// Two answers to one request, one right after the other.
+    Twice(Box<Says>, Box<Says>),
+    /// This answer after a while.
+    Late(std::time::Duration, Box<Says>),
     /// Sends headers and this text, then keeps the connection open.
     Open(Vec<u8>),
 }
@@ -190,6 +194,14 @@ async fn write(stream: &mut TcpStream, says: Says, head: bool) -> bool {
             false
         }
         Says::Close => false,
+        Says::Twice(first, second) => {
+            Box::pin(write(stream, *first, head)).await
+                && Box::pin(write(stream, *second, head)).await
+        }
+        Says::Late(pause, says) => {
+            tokio::time::sleep(pause).await;
+            Box::pin(write(stream, *says, head)).await
+        }
         Says::Silence => {
             let mut chunk = [0; 64];
             let _ = stream.read(&mut chunk).await;

@@ -17,6 +17,8 @@ pub(crate) mod fake_native;
 pub mod git;
 pub mod ics;
 pub mod jq;
+#[cfg(feature = "kubernetes")]
+pub mod kubernetes;
 pub mod pages;
 pub mod place;
 pub mod process;
@@ -228,5 +230,15 @@ fn open_driver(
         DriverKind::Calendar => Ok(Box::new(calendar::Calendar::new(
             connection, spec, context,
         )?)),
+        #[cfg(feature = "kubernetes")]
+        DriverKind::Kubernetes => Ok(Box::new(kubernetes::Kubernetes::new(
+            connection, spec, context,
+        )?)),
+        #[cfg(not(feature = "kubernetes"))]
+        DriverKind::Kubernetes => Err(vec![context.diag(
+            connection,
+            "connector",
+            "this build has no Kubernetes: build it with the feature kubernetes",
+        )]),
     }
 }

@@ -142,9 +142,8 @@ fn tidy(key: &str, value: Value) -> Result<Value, String> {
         // Put back exactly as it was: kept as it is, or not at all.
         "hold_field" if whole_is_clean(&value) => Ok(value),
         "hold_field" => Err("it holds control characters and could not be put back exactly".into()),
-        "started_at" | "step_at" | "finished_at" | "at" | "from" | "until" | "silenced_until" => {
-            time_value(&value)
-        }
+        "started_at" | "step_at" | "finished_at" | "fast_until" | "at" | "from" | "until"
+        | "silenced_until" => time_value(&value),
         "history" => each_object(value, &["at"], true),
         "spans" => each_object(value, &["start", "end"], false),
         "weight" => match value.as_f64() {

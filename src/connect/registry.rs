@@ -35,8 +35,16 @@ pub const SHIPPED: &[(&str, &str)] = &[
         include_str!("../../assets/connectors/github.toml"),
     ),
     (
+        "gitlab",
+        include_str!("../../assets/connectors/gitlab.toml"),
+    ),
+    (
         "jenkins",
         include_str!("../../assets/connectors/jenkins.toml"),
+    ),
+    (
+        "kubernetes",
+        include_str!("../../assets/connectors/kubernetes.toml"),
     ),
     ("oci", include_str!("../../assets/connectors/oci.toml")),
     (

@@ -26,7 +26,7 @@ use crate::domain::observe::{Fault, FaultKind};
 use crate::domain::time::Clock;
 
 pub use cache::Cache;
-pub use client::{Clients, ensure_crypto};
+pub use client::{Clients, Own, ensure_crypto};
 pub use fault::{Failure, Reach};
 pub use rate::{Quiet, RateRules, asked_quiet};
 pub use redact::{MASK, Redactor};

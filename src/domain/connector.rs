@@ -68,6 +68,8 @@ pub enum DriverKind {
     Command,
     /// An .ics file or address.
     Calendar,
+    /// The Kubernetes API: Argo Rollouts and Deployments.
+    Kubernetes,
 }
 
 /// What a file was checked against.

@@ -2,6 +2,7 @@
 
 pub mod act;
 pub mod assess;
+pub mod conflict;
 pub mod connector;
 pub mod contract;
 pub mod diag;

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::act::Verb;
+use super::conflict::DeadlineKind;
 pub use super::judge::Direction;
 use super::record::RecordKind;
 use super::recur::moment::Day;
@@ -120,6 +121,9 @@ pub struct Environment {
     pub name: String,
     /// Typed confirmations, approvals, a loud band.
     pub protected: bool,
+    /// Takes one release at a time (the environment lock of SEMANTICS 3).
+    #[serde(default)]
+    pub exclusive: bool,
 }
 
 /// One connection to a vendor.
@@ -322,6 +326,17 @@ pub struct Service {
 }
 
 impl Service {
+    /// One of [`Self::args`].
+    pub fn arg<'a>(&'a self, environment: &'a str, key: &str) -> Option<&'a str> {
+        let own = self.target.get(environment).and_then(|t| t.get(key));
+        let given = own.or_else(|| self.target.get("").and_then(|t| t.get(key)));
+        given.map(String::as_str).or(match key {
+            "service" => Some(&self.name),
+            "environment" => Some(environment),
+            _ => None,
+        })
+    }
+
     /// Arguments for a connector in that environment: the common ones, then the environment's own, then
     /// `service` and `environment` where the file gives none.
     pub fn args(&self, environment: &str) -> BTreeMap<String, String> {
@@ -754,6 +769,45 @@ pub struct Release {
     pub risk: RiskClass,
     /// What may go wrong, for the brief.
     pub failure_modes: Vec<String>,
+    /// Until when what must be done; journaled releases of earlier days have none.
+    #[serde(default, skip_serializing_if = "Deadlines::is_empty")]
+    pub deadlines: Deadlines,
+    /// Releases that must be live before it starts; checked for circles.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<String>,
+}
+
+/// Until when what of a release must be done: each is the first instant at which it has passed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Deadlines {
+    /// The last commit is in and the version is built.
+    pub code_freeze: Option<Instant>,
+    /// Tests are done.
+    pub testing: Option<Instant>,
+    /// It is live.
+    pub deploy: Option<Instant>,
+}
+
+impl Deadlines {
+    /// None is given.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.list().is_empty()
+    }
+
+    /// Those that are given, in the order in which they are due.
+    #[must_use]
+    pub fn list(&self) -> Vec<(DeadlineKind, Instant)> {
+        [
+            (DeadlineKind::CodeFreeze, self.code_freeze),
+            (DeadlineKind::Testing, self.testing),
+            (DeadlineKind::Deploy, self.deploy),
+        ]
+        .into_iter()
+        .filter_map(|(kind, at)| Some((kind, at?)))
+        .collect()
+    }
 }
 
 /// Numbers of the rules that cockpit.toml may change (SEMANTICS; the defaults are theirs).

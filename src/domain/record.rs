@@ -138,6 +138,34 @@ pub struct HistoryEntry {
     pub at: Option<Instant>,
 }
 
+/// One metric of a vendor's own analysis.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct AnalysisMetric {
+    /// Its name.
+    pub name: String,
+    /// The vendor's word for it, in small letters: `successful`, `running`, …
+    pub state: String,
+    /// Measurements that came to an end.
+    pub measurements: u64,
+    /// Why what it says proves nothing, such as "successful with 0 measurements"; `None` where it may be believed.
+    pub doubt: Option<String>,
+}
+
+/// A vendor's own analysis of a rollout: shown as evidence beside our gates, never instead of them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Analysis {
+    /// The run's name.
+    pub name: String,
+    /// The vendor's word for it, in small letters.
+    pub state: String,
+    /// One sentence.
+    pub message: Option<String>,
+    /// Its metrics.
+    pub metrics: Vec<AnalysisMetric>,
+}
+
 /// A vendor's live record of one service in one environment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -190,6 +218,12 @@ pub struct Deployment {
     pub revision: Option<String>,
     /// Versions the vendor can go back to, newest first.
     pub history: Vec<HistoryEntry>,
+    /// The vendor's own analyses of this rollout.
+    pub analysis: Vec<Analysis>,
+    /// Until when the old version still runs beside the new one, so that going back is a switch (blue-green).
+    pub fast_until: Option<Instant>,
+    /// Who writes this deployment from a source of truth and would put back what is changed by hand; `None`: nobody that is known.
+    pub managed_by: Option<String>,
 }
 
 /// A CI run's state.

@@ -5,14 +5,19 @@ use chrono::Duration;
 use super::observe::{Freshness, Observed};
 use super::policy::{Policy, Release};
 use super::record::Records;
-use super::time::{Instant, Now};
+use super::time::{Instant, Now, Span};
 use super::window::event::{Dated, map_events};
 use super::window::{CalendarHealth, Compiled, RuleBook, Target};
 
-/// How far back the index reaches.
+/// How far back the index reaches, days.
 const BACK: i64 = 9;
 /// How far ahead the index reaches, days.
 const AHEAD: i64 = 400;
+
+/// Days before its reading over which every calendar is read.
+const CALENDAR_BACK: i64 = 40;
+/// Days after its reading over which every calendar is read.
+const CALENDAR_AHEAD: i64 = 430;
 
 /// The rules over a horizon around `made_at`.
 #[derive(Clone, Debug)]
@@ -29,11 +34,19 @@ pub struct Rules {
     pub holidays: Vec<Dated>,
     /// When it was made: it is made again every day.
     pub made_at: Instant,
+    /// Every day off by its start, with its index in `holidays`, and the longest of them.
+    off: (Vec<(Span, usize)>, Duration),
 }
 
 impl Rules {
     /// Makes the index from what is known now.
     pub fn of(policy: &Policy, observed: &Observed, now: Now) -> Self {
+        Self::around(policy, observed, now.world, now)
+    }
+
+    /// Makes the index around another time. What lies outside what the calendars were read for is not part of it, so that it
+    /// reads Unknown and never open.
+    pub fn around(policy: &Policy, observed: &Observed, at: Instant, now: Now) -> Self {
         let mut book = RuleBook {
             windows: policy.windows.clone(),
             freezes: policy.freezes.clone(),
@@ -44,7 +57,8 @@ impl Rules {
             bad_calendars: Vec::new(),
             releases: Vec::new(),
             holidays: Vec::new(),
-            made_at: now.world,
+            made_at: at,
+            off: (Vec::new(), Duration::zero()),
         };
         for calendar in &policy.calendars {
             let seen = observed
@@ -67,8 +81,15 @@ impl Rules {
                 }
             }
         }
-        let from = now.world - Duration::days(BACK);
-        let to = now.world + Duration::days(AHEAD);
+        rules.off = days_off(&rules.holidays);
+        let mut from = at - Duration::days(BACK);
+        let mut to = at + Duration::days(AHEAD);
+        if !policy.calendars.is_empty() {
+            // A day less than is read: the reading may be a day old.
+            from = from.max(now.world - Duration::days(CALENDAR_BACK - 1));
+            to = to.min(now.world + Duration::days(CALENDAR_AHEAD - 1));
+            to = to.max(from);
+        }
         match Compiled::new(book, from, to) {
             Ok(compiled) => rules.compiled = Some(compiled),
             Err(problems) => rules
@@ -76,6 +97,22 @@ impl Rules {
                 .extend(problems.iter().map(ToString::to_string)),
         }
         rules
+    }
+
+    /// The days off that share time with `[from, to)`, by start; one without an end counts as a day.
+    pub fn days_off(&self, from: Instant, to: Instant) -> Vec<(Span, &Dated)> {
+        let (list, longest) = &self.off;
+        let end = list.partition_point(|(span, _)| span.start < to);
+        let mut out: Vec<(Span, &Dated)> = list
+            .iter()
+            .take(end)
+            .rev()
+            .take_while(|(span, _)| span.start + *longest > from)
+            .filter(|(span, _)| last(*span) > from)
+            .filter_map(|(span, n)| Some((*span, self.holidays.get(*n)?)))
+            .collect();
+        out.reverse();
+        out
     }
 
     /// Health of every configured calendar at `now`.
@@ -97,6 +134,24 @@ impl Rules {
             })
             .collect()
     }
+}
+
+fn last(span: Span) -> Instant {
+    match span.end {
+        Some(end) if end > span.start => end,
+        _ => span.start + Duration::days(1),
+    }
+}
+
+fn days_off(holidays: &[Dated]) -> (Vec<(Span, usize)>, Duration) {
+    let mut list: Vec<(Span, usize)> = holidays
+        .iter()
+        .enumerate()
+        .flat_map(|(n, h)| h.spans.iter().map(move |s| (*s, n)))
+        .collect();
+    list.sort_unstable();
+    let longest = list.iter().map(|(s, _)| last(*s) - s.start).max();
+    (list, longest.unwrap_or_else(Duration::zero))
 }
 
 /// What windows and freezes are asked about for one service of a release.

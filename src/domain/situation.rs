@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::act::{Act, Danger};
+pub use super::conflict::{Conflict, ConflictKind, DeadlineKind, DeadlineView, Party, PartyKind};
 use super::event::{Body, Closing, Debt, HandoffItem, Plan, StepState};
 use super::observe::{Fault, Freshness};
 use super::policy::{Release, RiskClass, Section, Then, Unit};
@@ -262,9 +263,18 @@ pub struct CalendarView {
     pub unread: Vec<String>,
     /// Last release that shipped.
     pub last_shipped: Option<String>,
-    /// Plans that are in each other's way: both parties and the way out, a sentence each.
+    /// Plans that are in each other's way, in the order of their times.
     #[serde(default)]
-    pub conflicts: Vec<String>,
+    pub conflicts: Vec<Conflict>,
+    /// Why further conflicts cannot be told yet: a calendar that is unread, a schedule that ends; a sentence each.
+    #[serde(default)]
+    pub unsure: Vec<String>,
+    /// Deadlines of the open releases, earliest first.
+    #[serde(default)]
+    pub deadlines: Vec<DeadlineView>,
+    /// The open releases in the order in which they can go live: what a release builds on stands before it.
+    #[serde(default)]
+    pub order: Vec<String>,
 }
 
 /// A release on the calendar.

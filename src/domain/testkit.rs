@@ -149,6 +149,8 @@ pub fn release(id: &str, changes: Vec<Change>) -> Release {
         significant: false,
         risk: RiskClass::Normal,
         failure_modes: vec!["baskets are lost".into()],
+        deadlines: Default::default(),
+        depends_on: Vec::new(),
     }
 }
 
@@ -207,10 +209,12 @@ pub fn policy() -> Policy {
             Environment {
                 name: "staging".into(),
                 protected: false,
+                exclusive: false,
             },
             Environment {
                 name: "production".into(),
                 protected: true,
+                exclusive: false,
             },
         ],
         connections: connections

@@ -79,6 +79,8 @@ fn release() -> ReleaseView {
             significant: false,
             risk: RiskClass::Normal,
             failure_modes: vec!["the new cart is slow".into()],
+            deadlines: Default::default(),
+            depends_on: Vec::new(),
         },
         phase: Phase::Deploying,
         closing: None,
@@ -110,6 +112,9 @@ fn calendar() -> CalendarView {
     };
     CalendarView {
         conflicts: Vec::new(),
+        unsure: Vec::new(),
+        deadlines: Vec::new(),
+        order: Vec::new(),
         state: Mark::new("open", Tone::Pass),
         reasons: vec!["open: window working hours until 18:00".into()],
         next: Some((at(78 * 60), "closed".into())),
@@ -789,6 +794,7 @@ pub(crate) fn policy() -> Policy {
         environments: vec![Environment {
             name: "production".into(),
             protected: true,
+            exclusive: false,
         }],
         connections: BTreeMap::new(),
         metrics: vec![],

@@ -9,7 +9,7 @@ mod plain;
 pub use exit::{calendar_exit, exit_code, gate_exit, gate_verdict};
 pub use json::{json, schema, value};
 pub use lines::line;
-pub use plain::{Options, calendar, plain};
+pub use plain::{Options, calendar, conflicts, plain};
 
 #[cfg(test)]
 pub(crate) mod fixture;

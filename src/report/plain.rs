@@ -4,12 +4,13 @@ mod clearance;
 mod flight;
 mod head;
 mod people;
+mod plans;
 mod ship;
 
 pub(super) use head::next;
 
 use super::page::Page;
-use crate::domain::situation::{Mark, Situation};
+use crate::domain::situation::{Conflict, Mark, Situation};
 use crate::domain::time::{Instant, Now, age_words};
 use crate::domain::words;
 
@@ -36,6 +37,7 @@ pub fn plain(s: &Situation, options: Options) -> String {
     head::head(&mut w);
     head::troubles(&mut w);
     ship::calendar(&mut w);
+    plans::all(&mut w);
     clearance::clearance(&mut w);
     ship::releases(&mut w);
     flight::deploys(&mut w);
@@ -65,6 +67,19 @@ pub fn calendar(s: &Situation, options: Options) -> String {
         page: Page::new(options.width, options.ascii),
     };
     ship::calendar(&mut w);
+    plans::all(&mut w);
+    w.page.finish()
+}
+
+/// Some of the conflicts, a paragraph each.
+#[must_use]
+pub fn conflicts(s: &Situation, list: &[&Conflict], options: Options) -> String {
+    let mut w = Writer {
+        s,
+        now: options.now,
+        page: Page::new(options.width, options.ascii),
+    };
+    plans::conflicts(&mut w, list);
     w.page.finish()
 }
 

@@ -176,6 +176,7 @@ fn driver_word(kind: DriverKind) -> &'static str {
         DriverKind::Git => "git",
         DriverKind::Command => "command",
         DriverKind::Calendar => "calendar",
+        DriverKind::Kubernetes => "kubernetes",
     }
 }
 

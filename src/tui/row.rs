@@ -199,14 +199,9 @@ pub fn row(
             pen.put(&note, theme.dim);
         }
         Item::Alert(a) => {
-            match (a.until, a.since) {
-                (Some(until), _) => {
-                    pen.right(&format!("until {}", when(s, until)), theme.dim);
-                }
-                (None, Some(since)) => {
-                    pen.right(&cx.age(since), theme.dim);
-                }
-                (None, None) => {}
+            let until = a.until.map(|t| format!("until {}", when(s, t)));
+            if let Some(right) = until.or_else(|| a.since.map(|t| cx.age(t))) {
+                pen.right(&right, theme.dim);
             }
             pen.put(&a.mark.word, theme.tone(a.mark.tone)).gap(1);
             pen.put(&a.name, name);

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::wire::{Still, connection};
 
 /// The folder of API descriptions; `None` where there is none.
-fn contracts() -> Option<PathBuf> {
+pub fn contracts() -> Option<PathBuf> {
     let beside = || {
         let package = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
         ["../shared/contracts", "../../shared/contracts"]
@@ -30,7 +30,7 @@ fn contracts() -> Option<PathBuf> {
         .or_else(beside)
 }
 
-fn json_file(path: &PathBuf) -> Option<Value> {
+pub fn json_file(path: &PathBuf) -> Option<Value> {
     serde_json::from_slice(&std::fs::read(path).ok()?).ok()
 }
 
@@ -120,6 +120,11 @@ const LEFT_OUT: &[(&str, &str)] = &[
     (
         "jenkins",
         "/job/{{ settings.job | path }}/buildWithParameters",
+    ),
+    // The stage view's own API, of the plugin that every pipeline has.
+    (
+        "jenkins",
+        "/job/{{ settings.job | path }}/{{ item.number }}/wfapi/describe",
     ),
 ];
 

@@ -11,13 +11,16 @@ pub use cockpit::connect::{context, registry, transport};
 pub use cockpit::domain;
 
 mod architecture;
+mod argo;
 mod cli;
 mod contracts;
 #[allow(dead_code)]
 #[path = "../../src/connect/fake.rs"]
 mod fake;
 mod flight;
+mod kubernetes;
 mod pages;
 mod pty;
 mod real;
+mod window;
 mod wire;

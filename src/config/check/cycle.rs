@@ -1,28 +1,29 @@
-//! Circles among services that depend on each other.
+//! Circles among services, or among releases, that depend on each other.
 
 use std::collections::BTreeMap;
 
-use crate::domain::policy::Service;
+/// A name, and the names it depends on.
+pub type Node<'a> = (&'a str, &'a [String]);
 
-/// Every circle among the dependencies, once: the index of a service on it, and the names along it, first and last the same.
-pub fn cycles(services: &[Service]) -> Vec<(usize, Vec<&str>)> {
-    let index: BTreeMap<&str, usize> = services
+/// Every circle among the dependencies, once: the index of a node on it, and the names along it, first and last the same.
+pub fn cycles<'a>(nodes: &[Node<'a>]) -> Vec<(usize, Vec<&'a str>)> {
+    let index: BTreeMap<&str, usize> = nodes
         .iter()
         .enumerate()
-        .map(|(n, s)| (s.name.as_str(), n))
+        .map(|(n, (name, _))| (*name, n))
         .collect();
     let next = |at: usize| -> Vec<usize> {
-        services
+        nodes
             .get(at)
             .into_iter()
-            .flat_map(|s| &s.depends_on)
+            .flat_map(|(_, depends_on)| *depends_on)
             .filter_map(|d| index.get(d.as_str()).copied())
             .collect()
     };
     // 0: not seen, 1: on the way here, 2: done. An explicit stack: a long chain must not overflow the program's.
-    let mut state = vec![0_u8; services.len()];
+    let mut state = vec![0_u8; nodes.len()];
     let mut found = Vec::new();
-    for root in 0..services.len() {
+    for root in 0..nodes.len() {
         let mut stack = vec![(root, next(root), 0_usize)];
         if state.get(root) != Some(&0) {
             continue;
@@ -44,8 +45,8 @@ pub fn cycles(services: &[Service]) -> Vec<(usize, Vec<&str>)> {
                     let way = stack.iter().map(|(n, ..)| *n).skip_while(|n| *n != to);
                     let names = way
                         .chain([to])
-                        .filter_map(|n| services.get(n))
-                        .map(|s| s.name.as_str());
+                        .filter_map(|n| nodes.get(n))
+                        .map(|(name, _)| *name);
                     found.push((to, names.collect()));
                 }
                 _ => {}

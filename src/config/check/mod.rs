@@ -188,6 +188,7 @@ impl Check<'_> {
             .map(|name| Environment {
                 name: name.clone(),
                 protected: self.raw.environments.get(name).is_some_and(|e| e.protected),
+                exclusive: self.raw.environments.get(name).is_some_and(|e| e.exclusive),
             })
             .collect()
     }

@@ -1,11 +1,17 @@
 //! `[[release]]`.
 
 use super::Check;
+use super::cycle::cycles;
 use super::people::People;
 use crate::config::place::{join, shown};
-use crate::config::raw::people::{Change as RawChange, Release as RawRelease};
-use crate::config::raw::scalar::FlagOrText;
-use crate::domain::policy::{Change, Environment, Release, Reversible, Service};
+use crate::config::raw::people::{
+    Change as RawChange, Deadlines as RawDeadlines, Release as RawRelease,
+};
+use crate::config::raw::scalar::{FlagOrText, When};
+use crate::domain::conflict::DeadlineKind;
+use crate::domain::policy::{Change, Deadlines, Environment, Release, Reversible, Service};
+use crate::domain::recur::moment::Moment;
+use crate::domain::time::day_start;
 
 impl Check<'_> {
     pub(super) fn releases(
@@ -16,11 +22,78 @@ impl Check<'_> {
     ) -> Vec<Release> {
         let raw = self.raw;
         self.duplicates("release", "id", raw.release.iter().map(|r| r.id.as_str()));
+        self.release_order();
         raw.release
             .iter()
             .enumerate()
             .map(|(n, r)| self.release(&format!("release[{n}]"), r, services, environments, people))
             .collect()
+    }
+
+    /// What releases depend on is there, and leads in no circle.
+    fn release_order(&mut self) {
+        let raw = self.raw;
+        let ids: Vec<&str> = raw.release.iter().map(|r| r.id.as_str()).collect();
+        for (n, release) in raw.release.iter().enumerate() {
+            for (d, id) in release.depends_on.iter().enumerate() {
+                let path = format!("release[{n}].depends_on[{d}]");
+                self.expect(&path, "release", id, &ids, "define it: [[release]]");
+            }
+        }
+        let nodes: Vec<_> = raw
+            .release
+            .iter()
+            .map(|r| (r.id.as_str(), r.depends_on.as_slice()))
+            .collect();
+        for (at, cycle) in cycles(&nodes) {
+            let names: Vec<String> = cycle.iter().map(|n| shown(n)).collect();
+            self.found.error(
+                &format!("release[{at}].depends_on"),
+                format!(
+                    "the releases depend on each other in a circle: {}",
+                    names.join(" → ")
+                ),
+                Some("none of them could ever start; leave one out".into()),
+            );
+        }
+    }
+
+    /// A day as a deadline still counts; the deadlines follow each other.
+    fn deadlines(&mut self, path: &str, raw: &RawDeadlines) -> Deadlines {
+        let zone = self.zone;
+        let instant = |when: Option<When>| {
+            when.map(|w| match w.0 {
+                Moment::Day(day) => day_start(day.succ_opt().unwrap_or(day), zone),
+                other => other.resolve(zone).earliest(),
+            })
+        };
+        let out = Deadlines {
+            code_freeze: instant(raw.code_freeze),
+            testing: instant(raw.testing),
+            deploy: instant(raw.deploy),
+        };
+        let list = out.list();
+        for pair in list.windows(2) {
+            if let [(first, a), (second, b)] = pair
+                && b < a
+            {
+                let key = match second {
+                    DeadlineKind::CodeFreeze => "code_freeze",
+                    DeadlineKind::Testing => "testing",
+                    DeadlineKind::Deploy => "deploy",
+                };
+                self.found.error(
+                    &join(path, key),
+                    format!(
+                        "the deadline \"{}\" lies before \"{}\"",
+                        second.word(),
+                        first.word()
+                    ),
+                    None,
+                );
+            }
+        }
+        out
     }
 
     fn release(
@@ -75,6 +148,8 @@ impl Check<'_> {
             significant: raw.significant,
             risk: raw.risk,
             failure_modes: raw.failure_modes.clone(),
+            deadlines: self.deadlines(&join(path, "deadlines"), &raw.deadlines),
+            depends_on: raw.depends_on.clone(),
         }
     }
 

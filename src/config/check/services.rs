@@ -244,7 +244,11 @@ impl Check<'_> {
                 self.expect(&path, "service", name, &names, "define it: [[service]]");
             }
         }
-        for (at, cycle) in cycles(services) {
+        let nodes: Vec<_> = services
+            .iter()
+            .map(|s| (s.name.as_str(), s.depends_on.as_slice()))
+            .collect();
+        for (at, cycle) in cycles(&nodes) {
             let path = format!("service[{at}].depends_on");
             let names: Vec<String> = cycle.iter().map(|n| shown(n)).collect();
             let why = format!(

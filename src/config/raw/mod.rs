@@ -89,6 +89,8 @@ impl Default for Demo {
 pub struct Environment {
     /// Typed confirmations, approvals, a loud band.
     pub protected: bool,
+    /// Takes one release at a time: two that overlap are a conflict.
+    pub exclusive: bool,
 }
 
 /// A connection: its connector, and that connector's settings beside it.

@@ -281,6 +281,22 @@ pub struct Release {
     pub risk: RiskClass,
     /// What may go wrong, for the brief.
     pub failure_modes: Vec<String>,
+    /// Until when what must be done.
+    pub deadlines: Deadlines,
+    /// Releases that must be live before this one starts, by id.
+    pub depends_on: Vec<String>,
+}
+
+/// Deadlines of a release: a time, or a day that still counts.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Deadlines {
+    /// The last commit is in and the version is built.
+    pub code_freeze: Option<When>,
+    /// Tests are done.
+    pub testing: Option<When>,
+    /// It is live.
+    pub deploy: Option<When>,
 }
 
 /// One change.

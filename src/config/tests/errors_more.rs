@@ -248,6 +248,34 @@ use super::errors::error;
     "release[0].changes[0].to",
     "`to` is missing"
 )]
+#[case(
+    "[[release]]\nid = \"r\"\nenvironment = \"production\"\ndepends_on = [\"s\"]\nchanges = [{ service = \"checkout\", to = \"2\" }]",
+    4,
+    15,
+    "release[0].depends_on[0]",
+    "no release \"s\""
+)]
+#[case(
+    "[[release]]\nid = \"r\"\nenvironment = \"production\"\ndepends_on = [\"s\"]\nchanges = [{ service = \"checkout\", to = \"2\" }]\n[[release]]\nid = \"s\"\nenvironment = \"production\"\ndepends_on = [\"r\"]\nchanges = [{ service = \"checkout\", to = \"3\" }]",
+    4,
+    14,
+    "release[0].depends_on",
+    "circle: r → s → r"
+)]
+#[case(
+    "[[release]]\nid = \"r\"\nenvironment = \"production\"\nchanges = [{ service = \"checkout\", to = \"2\" }]\ndeadlines = { code_freeze = 2026-11-20, testing = 2026-11-20T23:00:00 }",
+    5,
+    52,
+    "release[0].deadlines.testing",
+    "\"testing done\" lies before \"code freeze\""
+)]
+#[case(
+    "[[release]]\nid = \"r\"\nenvironment = \"production\"\nchanges = [{ service = \"checkout\", to = \"2\" }]\ndeadlines = { deploi = 2026-11-20 }",
+    5,
+    15,
+    "release[0].deadlines.deploi",
+    "did you mean \"deploy\"?"
+)]
 fn each_error_has_its_place_and_its_words(
     #[case] snippet: &str,
     #[case] line: u32,

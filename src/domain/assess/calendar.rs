@@ -1,21 +1,22 @@
 //! "May I ship now, and if not, until when and why": the calendar pane and the refusals of a start (SEMANTICS 1–3).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use chrono::Duration;
 
 use crate::domain::event::{Body, Closing};
-use crate::domain::policy::{Change, Release};
+use crate::domain::policy::Release;
 use crate::domain::rules::target;
 use crate::domain::situation::{
     CalendarRelease, CalendarView, Evidence, Mark, Refusal, StripSegment, Tone,
 };
 use crate::domain::time::{self, Instant};
 use crate::domain::window::{
-    Compiled, Fit, HoldKind, NextChange, SegmentKind, Standing, Target, Timeline, WindowState,
+    Fit, HoldKind, NextChange, SegmentKind, Standing, Target, Timeline, WindowState,
 };
 
-use super::{Proofs, View, clock_full, conflicts, overrides, phase_of};
+use super::need::words;
+use super::{Proofs, View, clock_full, conflicts, need, overrides, phase_of};
 
 /// Days on the strip.
 const STRIP_DAYS: i64 = 8;
@@ -60,74 +61,9 @@ pub(super) fn targets(view: &View<'_>, release: &Release) -> Vec<Target> {
         .collect()
 }
 
-/// Seconds a release needs: deployment (P90 of its history from five on, else as planned, else the default), gates,
-/// and presence afterwards.
+/// Seconds a release needs, and how that was reckoned.
 pub(super) fn needed(view: &View<'_>, release: &Release) -> (i64, String) {
-    let limits = &view.policy.limits;
-    let p90 = |service: &str| {
-        let mut lengths = view
-            .journal
-            .lengths
-            .get(service)
-            .cloned()
-            .unwrap_or_default();
-        if lengths.len() < 5 {
-            return None;
-        }
-        lengths.sort_unstable();
-        lengths
-            .get((lengths.len() * 9).div_ceil(10).saturating_sub(1))
-            .copied()
-    };
-    // Of a release that is partly deployed, the rest.
-    let rest: Vec<&Change> = release
-        .changes
-        .iter()
-        .filter(|c| {
-            !view
-                .journal
-                .release(&release.id)
-                .and_then(|s| s.tracks.get(&c.service))
-                .is_some_and(|t| t.version == c.to && t.finished.is_some())
-        })
-        .collect();
-    let known: Vec<i64> = rest.iter().filter_map(|c| p90(&c.service)).collect();
-    let (deploy, how) = if known.len() == rest.len() && !known.is_empty() {
-        (known.iter().sum(), "P90 of earlier deployments")
-    } else if let Some(length) = release.length {
-        (seconds(length), "planned length")
-    } else {
-        (seconds(limits.deploy_length), "default length")
-    };
-    let gates: i64 = rest
-        .iter()
-        .filter_map(|c| view.policy.service(&c.service))
-        .map(|s| {
-            if s.gates.is_empty() {
-                0
-            } else {
-                seconds(limits.gate_min)
-            }
-        })
-        .sum();
-    let total = deploy + gates + seconds(limits.presence);
-    (
-        total,
-        format!(
-            "{} {how} + {} gates + {} presence",
-            words(deploy),
-            words(gates),
-            words(seconds(limits.presence))
-        ),
-    )
-}
-
-fn seconds(s: u64) -> i64 {
-    i64::try_from(s).unwrap_or(i64::MAX)
-}
-
-fn words(s: i64) -> String {
-    time::duration_words(Duration::seconds(s))
+    need::of_release(view, release)
 }
 
 /// Why a start is refused by rules, fit and cover; empty when it is permitted.
@@ -174,17 +110,13 @@ pub(super) fn start_refusals(view: &View<'_>, release: &Release) -> Vec<Refusal>
 fn lifted(view: &View<'_>, target: &Target, needed: Duration) -> Option<(Standing, Fit)> {
     let rules = view.observed.rules.as_deref()?;
     let compiled = rules.compiled.as_ref()?;
-    let mut book = compiled.book().clone();
-    let all = book.freezes.len();
-    book.freezes
-        .retain(|f| !overridden(view, &format!("freeze/{}", f.name)));
-    if book.freezes.len() == all {
+    let lifts = |name: &str| overridden(view, &format!("freeze/{name}"));
+    let freezes = &compiled.book().freezes;
+    if !freezes.iter().any(|f| lifts(&f.name)) {
         return None;
     }
-    let from = view.at() - Duration::days(1);
-    let short = Compiled::new(book, from, view.at() + Duration::days(STRIP_DAYS)).ok()?;
     let health = rules.calendars(view.policy, view.observed, view.now);
-    let timeline = short.timeline(target, &health);
+    let timeline = compiled.timeline_without(target, &health, lifts);
     Some((
         timeline.state_at(view.at()),
         timeline.fit(view.at(), needed),
@@ -329,9 +261,11 @@ pub(super) fn calendar(view: &View<'_>, proofs: &mut Proofs) -> CalendarView {
     let mut out = CalendarView {
         releases: releases(view),
         last_shipped: last_shipped(view),
-        conflicts: conflicts::conflicts(view),
         ..CalendarView::default()
     };
+    if !view.aside {
+        conflicts::fill(view, &mut out);
+    }
     let unread = view
         .observed
         .rules
@@ -476,16 +410,18 @@ fn releases(view: &View<'_>) -> Vec<CalendarRelease> {
         })
         .collect();
     if let Some(rules) = view.observed.rules.as_deref() {
+        let known: HashSet<String> = list
+            .iter()
+            .flat_map(|r| [r.id.clone(), r.title.clone()])
+            .collect();
+        let mut seen: HashSet<&str> = HashSet::new();
         for dated in &rules.releases {
-            let next = dated
-                .spans
-                .iter()
-                .find(|s| s.start + Duration::days(1) > view.at());
-            if let Some(span) = next.filter(|_| {
-                !list
-                    .iter()
-                    .any(|r| r.title == dated.name || r.id == dated.name)
-            }) {
+            let past = view.at() - Duration::days(1);
+            let next = dated.spans.partition_point(|s| s.start <= past);
+            if let Some(span) = dated.spans.get(next)
+                && !known.contains(&dated.name)
+                && seen.insert(&dated.name)
+            {
                 list.push(CalendarRelease {
                     id: dated.uid.clone(),
                     title: dated.name.clone(),

@@ -2,7 +2,7 @@
 
 use crate::domain::observe::Freshness;
 use crate::domain::policy::{Release, Service};
-use crate::domain::record::{DeployState, Strategy};
+use crate::domain::record::{DeployState, Deployment, Strategy};
 use crate::domain::situation::{DeployRow, Evidence, Mark, Tone};
 
 use super::rollout::record_of;
@@ -15,7 +15,8 @@ pub(super) fn rows(view: &View<'_>, proofs: &mut Proofs) -> Vec<DeployRow> {
     for service in &view.policy.services {
         for environment in &view.policy.environments {
             if let Some(row) = row(view, &open, service, &environment.name) {
-                proofs.insert(format!("deploy/{}", row.id), prove(&row));
+                let (record, _) = record_of(view, service, &environment.name);
+                proofs.insert(format!("deploy/{}", row.id), prove(&row, record));
                 rows.push(row);
             }
         }
@@ -109,7 +110,27 @@ fn mark(state: DeployState, stale: bool, freshness: Freshness) -> Mark {
     Mark::new(state.word(), tone)
 }
 
-fn prove(row: &DeployRow) -> Evidence {
+/// What the vendor's own analyses say, and what of it proves nothing.
+fn analyses(record: &Deployment) -> Vec<(String, String)> {
+    let mut lines = Vec::new();
+    for run in &record.analysis {
+        let said = match &run.message {
+            Some(message) => format!("{}: {message}", run.state),
+            None => run.state.clone(),
+        };
+        lines.push((format!("analysis {}", run.name), said));
+        for metric in &run.metrics {
+            let mut said = format!("{}, {} measurements", metric.state, metric.measurements);
+            if let Some(doubt) = &metric.doubt {
+                said = format!("{said}: proves nothing: {doubt}");
+            }
+            lines.push((format!("  {}", metric.name), said));
+        }
+    }
+    lines
+}
+
+fn prove(row: &DeployRow, record: Option<&Deployment>) -> Evidence {
     let mut lines = vec![
         ("service".to_owned(), row.service.clone()),
         ("environment".to_owned(), row.environment.clone()),
@@ -131,6 +152,14 @@ fn prove(row: &DeployRow) -> Evidence {
         let word = if auto { "on" } else { "off" };
         lines.push(("auto-sync".to_owned(), word.to_owned()));
     }
+    if let Some(manager) = record.and_then(|d| d.managed_by.clone()) {
+        lines.push(("written by".to_owned(), manager));
+    }
+    if let Some(until) = record.and_then(|d| d.fast_until) {
+        let clock = until.format("%F %H:%M:%S");
+        lines.push(("old version runs until".to_owned(), format!("{clock} UTC")));
+    }
+    lines.extend(record.map(analyses).unwrap_or_default());
     lines.push((
         "release".to_owned(),
         match (&row.release, row.unplanned) {

@@ -7,14 +7,18 @@ mod calendar;
 mod chart;
 mod checklist;
 mod conflicts;
+mod cover;
 mod data;
+mod deadlines;
 mod deploys;
 mod feeds;
 mod gates;
 mod holds;
 mod lines;
 mod metrics;
+mod need;
 mod oncall;
+mod order;
 pub(crate) mod overrides;
 mod owed;
 mod passport;
@@ -22,6 +26,7 @@ mod permits;
 mod plan;
 mod risk;
 mod rollout;
+mod start_at;
 mod stranded;
 mod triggers;
 mod watch;
@@ -53,9 +58,32 @@ pub(crate) struct View<'a> {
     pub needs: Vec<Need>,
     /// Risk of the current release.
     pub risk: Option<RiskView>,
+    /// Judged only for what is owed to this release: what concerns all releases is left out.
+    pub aside: bool,
 }
 
 impl<'a> View<'a> {
+    /// Without a current release: for questions about any time and service.
+    pub fn bare(
+        policy: &'a Policy,
+        journal: &'a Journal,
+        observed: &'a Observed,
+        now: Now,
+    ) -> Self {
+        Self {
+            policy,
+            journal,
+            observed,
+            now,
+            release: None,
+            state: None,
+            rollouts: Vec::new(),
+            data: BTreeMap::new(),
+            needs: Vec::new(),
+            risk: None,
+            aside: true,
+        }
+    }
     /// World time.
     pub fn at(&self) -> Instant {
         self.now.world
@@ -116,6 +144,7 @@ pub(crate) use owed::{
     glass_messages as act_glass_messages, messages as act_messages, steer as act_steer,
 };
 pub(crate) use permits::{is_review, next_service};
+pub use start_at::{ReasonKind, StartAnswer, StartQuestion, StartReason, StartState, Starts};
 
 /// Judges everything.
 pub fn assess(policy: &Policy, journal: &Journal, observed: &Observed, now: Now) -> Situation {
@@ -177,6 +206,7 @@ fn judge<'a>(
         data: BTreeMap::new(),
         needs: needs::needs(policy, journal, now),
         risk: None,
+        aside: focus.is_some(),
     };
     let releases = pick(&mut view, focus.or(observed.session.focus.0.as_deref()));
     view.rollouts = rollout::all(&view);

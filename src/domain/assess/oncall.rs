@@ -12,7 +12,7 @@ use crate::domain::time::Instant;
 use super::{Proofs, View, clock};
 
 /// Every turn that is known: the vendor's schedule, else the rotations of cockpit.toml.
-fn turns(view: &View<'_>) -> Vec<Oncall> {
+pub(super) fn turns(view: &View<'_>) -> Vec<Oncall> {
     match &view.policy.oncall.connection {
         Some(name) => match view.feed(&format!("oncall/{name}")).0.map(|o| &o.records) {
             Some(Records::Oncall(list)) => list.clone(),

@@ -72,6 +72,7 @@ fn one(view: &View<'_>, rollout: &Rollout<'_>) -> Passport {
         rehearsal(view.policy, view.journal, view.at(), service, environment),
         fights(view, rollout),
     ];
+    lines.extend(fast_path(view, rollout));
     for line in &mut lines {
         line.mark = Mark::from(&line.verdict);
     }
@@ -472,6 +473,14 @@ fn fights(view: &View<'_>, rollout: &Rollout<'_>) -> PassportLine {
         .as_ref()
         .and_then(|c| view.policy.connections.get(c))
         .is_some_and(|c| c.can(Verb::Hold) && c.can(Verb::ReleaseHold));
+    if let Some((manager, None)) = rollout
+        .record
+        .and_then(|d| Some((d.managed_by.as_ref()?, d.auto_sync)))
+    {
+        return open(&format!(
+            "{manager} writes it: whether it would put the bad version back is not known here"
+        ));
+    }
     match rollout.record.map(|d| (d.auto_sync, &d.hold_field)) {
         Some((Some(true), Some(_))) if holds => pass("auto-sync is on: it will be held"),
         Some((Some(true), _)) => line(
@@ -485,6 +494,28 @@ fn fights(view: &View<'_>, rollout: &Rollout<'_>) -> PassportLine {
         Some((None, _)) => pass("the vendor has no auto-sync"),
         None => open("no live record"),
     }
+}
+
+/// The old version still runs beside the new one for a while: until then going back is a switch of traffic. Only where the vendor
+/// keeps it so.
+fn fast_path(view: &View<'_>, rollout: &Rollout<'_>) -> Option<PassportLine> {
+    let until = rollout.record?.fast_until?;
+    let title = "the old version still runs beside the new one";
+    let clock = until.format("%H:%M:%S");
+    let left = until - view.at();
+    Some(if !rollout.freshness.usable() {
+        let why = format!("the live record is {}", rollout.freshness.word());
+        line("fast", title, Verdict::undecided(why.clone(), 0), why)
+    } else if left > chrono::Duration::zero() {
+        let note = format!(
+            "for {} more, until {clock} UTC: going back is a switch of traffic",
+            time::duration_words(left)
+        );
+        line("fast", title, Verdict::Pass, note)
+    } else {
+        let why = format!("its time ended {clock} UTC: going back starts it anew");
+        line("fast", title, Verdict::not_run(why.clone()), why)
+    })
 }
 
 fn prove(passport: &Passport) -> Evidence {

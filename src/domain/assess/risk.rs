@@ -7,7 +7,7 @@ use chrono::{Datelike, Duration};
 use crate::domain::event::Closing;
 use crate::domain::policy::{Release, Reversible, RiskClass, RiskTable};
 use crate::domain::record::Records;
-use crate::domain::situation::{Evidence, RiskPoint, RiskView};
+use crate::domain::situation::{Conflict, Evidence, RiskPoint, RiskView};
 use crate::domain::time::{self, Instant, Span, day_start};
 use crate::domain::window::Fit;
 
@@ -27,8 +27,8 @@ pub(crate) fn class(view: &View<'_>) -> RiskClass {
     view.risk.as_ref().map_or(RiskClass::Low, |r| r.class)
 }
 
-/// Judges the current release; `conflicts` are those of the calendar, in sentences.
-pub(super) fn judge(view: &View<'_>, conflicts: &[String]) -> Option<RiskView> {
+/// Judges the current release; `conflicts` are those of the calendar.
+pub(super) fn judge(view: &View<'_>, conflicts: &[Conflict]) -> Option<RiskView> {
     let release = view.release?;
     let table = &view.policy.risk;
     let mut out = RiskView {
@@ -135,7 +135,7 @@ fn start(view: &View<'_>, release: &Release) -> Instant {
         .unwrap_or(view.at())
 }
 
-fn points(view: &View<'_>, release: &Release, conflicts: &[String]) -> Vec<RiskPoint> {
+fn points(view: &View<'_>, release: &Release, conflicts: &[Conflict]) -> Vec<RiskPoint> {
     let table = &view.policy.risk;
     let mut out = size(view, table);
     out.push(idle(view, release, table));
@@ -373,12 +373,9 @@ fn window(view: &View<'_>, release: &Release, table: &RiskTable) -> RiskPoint {
     point("window", title, points, said)
 }
 
-fn conflicting(release: &Release, table: &RiskTable, conflicts: &[String]) -> RiskPoint {
-    let names = |line: &str| {
-        line.split(|c: char| c.is_whitespace() || matches!(c, ',' | ':' | ';'))
-            .any(|word| word == release.id)
-    };
-    let count = conflicts.iter().filter(|c| names(c)).count();
+fn conflicting(release: &Release, table: &RiskTable, conflicts: &[Conflict]) -> RiskPoint {
+    let mine = |c: &&Conflict| c.one.name == release.id || c.other.name == release.id;
+    let count = conflicts.iter().filter(mine).count();
     let n = u32::try_from(count).unwrap_or(u32::MAX);
     let points = table.conflict.saturating_mul(n.min(MOST_CONFLICTS));
     let said = if n == 0 {

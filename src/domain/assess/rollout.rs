@@ -138,11 +138,10 @@ pub(crate) fn ceil_minute(seconds: i64) -> i64 {
 
 /// Does a vendor's record speak of that service in that environment?
 pub(crate) fn speaks_of(record: &Deployment, service: &Service, environment: &str) -> bool {
-    let args = service.args(environment);
-    let named = |key: &str| args.get(key).is_some_and(|v| *v == record.service);
     let here = record.environment.is_empty() || record.environment == environment;
-    let app = args.get("app").is_some_and(|a| *a == record.id);
-    (app || named("app") || named("service")) && here
+    let app = service.arg(environment, "app");
+    let name = Some(record.service.as_str());
+    here && (app == Some(&record.id) || app == name || service.arg(environment, "service") == name)
 }
 
 /// The vendor's live record of a service in an environment.

@@ -6,7 +6,7 @@ use chrono::Duration;
 
 use crate::domain::event::Measured;
 use crate::domain::judge::{GateMetric, combine_gate, judge_alerts};
-use crate::domain::policy::{MetricKind, RiskClass};
+use crate::domain::policy::{MetricKind, Release, RiskClass};
 use crate::domain::situation::{CheckpointView, Mark, Phase, Situation, Tone, WatchView};
 use crate::domain::time::{self, Instant};
 use crate::domain::verdict::Verdict;
@@ -39,12 +39,28 @@ pub(super) fn since(view: &View<'_>) -> Option<Instant> {
 
 /// Seconds of the watch.
 pub(super) fn length(view: &View<'_>) -> u64 {
+    view.release
+        .map_or(view.policy.limits.watch, |r| length_of(view, r))
+}
+
+/// Seconds of a release's watch.
+pub(super) fn length_of(view: &View<'_>, release: &Release) -> u64 {
     let limits = &view.policy.limits;
-    match view.release {
-        Some(r) if r.significant || approvals::class_of(view, r) == RiskClass::High => {
-            limits.watch_long
-        }
-        _ => limits.watch,
+    let here = view.release.is_some_and(|r| r.id == release.id);
+    let class = if here {
+        approvals::class_of(view, release)
+    } else {
+        // Of another release what was kept as its deployment began counts.
+        let kept = view
+            .journal
+            .release(&release.id)
+            .and_then(|s| s.risk.as_ref());
+        kept.map_or(release.risk, |(class, ..)| release.risk.max(*class))
+    };
+    if release.significant || class == RiskClass::High {
+        limits.watch_long
+    } else {
+        limits.watch
     }
 }
 

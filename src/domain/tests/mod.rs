@@ -8,6 +8,7 @@
 
 mod advice;
 mod approvals;
+mod conflicts;
 mod deploying;
 mod fold;
 mod gates;
@@ -17,4 +18,6 @@ mod people;
 mod permits;
 mod planning;
 mod rollback;
+mod starts;
+mod vendors;
 mod watching;

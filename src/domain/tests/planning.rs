@@ -68,63 +68,6 @@ fn the_image_that_a_rollback_wants_is_asked_for() {
     }
 }
 
-fn planned(others: Vec<crate::domain::policy::Release>) -> Vec<String> {
-    let mut p = policy();
-    p.releases.extend(others);
-    let w = World::new(p);
-    w.assess().calendar.conflicts
-}
-
-fn at_minute(
-    id: &str,
-    service: &str,
-    minutes: i64,
-    driver: &str,
-) -> crate::domain::policy::Release {
-    let mut r = release(id, vec![change(service, "9.0.0")]);
-    r.planned = Some(tuesday() + Duration::minutes(minutes));
-    r.driver = Some(driver.into());
-    r
-}
-
-#[test]
-fn conflicts_name_both_parties_and_the_way_out() {
-    assert!(planned(Vec::new()).is_empty());
-    let same = planned(vec![at_minute("b", "checkout", 20, "lou")]);
-    assert_eq!(same.len(), 1, "{same:?}");
-    assert!(same[0].contains("checkout is in shop-47 and in b") && same[0].contains("move"));
-    assert!(planned(vec![at_minute("b", "checkout", 300, "lou")]).is_empty());
-    // 30 min + 5 min gate + 30 min presence, and half an hour after.
-    let soon = planned(vec![at_minute("b", "payments", 90, "lou")]);
-    assert_eq!(soon.len(), 1, "{soon:?}");
-    assert!(soon[0].contains("checkout of shop-47 depends on payments, which b releases"));
-    assert!(planned(vec![at_minute("b", "payments", 96, "lou")]).is_empty());
-    let mut elsewhere = at_minute("b", "checkout", 20, "lou");
-    elsewhere.environment = "staging".into();
-    assert!(planned(vec![elsewhere]).is_empty());
-    let mut one = at_minute("b", "checkout", 20, "ana");
-    one.environment = "staging".into();
-    let one = planned(vec![one]);
-    assert!(one[0].contains("ana drives shop-47 and b"), "{one:?}");
-}
-
-#[test]
-fn a_release_that_meets_a_freeze_is_a_conflict() {
-    let mut p = policy();
-    p.freezes = vec![freeze(
-        "quarter end",
-        "2026-11-17T14:30:00",
-        "2026-11-19T00:00:00",
-    )];
-    let w = World::new(p);
-    let found = w.assess().calendar.conflicts;
-    assert_eq!(found.len(), 1, "{found:?}");
-    assert!(
-        found[0].contains("shop-47 meets freeze quarter end at 14:30"),
-        "{found:?}"
-    );
-}
-
 #[test]
 fn the_pane_says_what_comes_next() {
     let w = World::default();

@@ -1,10 +1,12 @@
 //! The index: each rule's intervals over a horizon, merged and sorted once, so that a question costs a binary search and never an
 //! expansion. Seconds since 1970 in 32 bits hold until 2106 and halve the memory: 2,000 weekday rules over 10 years take about 40 MB.
 
+use super::memo::Memo;
 use super::{CalendarHealth, RuleBook, Target, Timeline};
 use crate::domain::recur::Lean;
 use crate::domain::time::{Instant, Span};
 use chrono::{DateTime, TimeDelta};
+use std::sync::Arc;
 
 /// A second since 1970; [`FOREVER`] is no known end.
 pub(super) type Sec = u32;
@@ -32,6 +34,8 @@ pub struct Compiled {
     /// Merged (disjoint, not touching, ascending) spans of each window, then of each freeze.
     pub(super) windows: Vec<Box<[(Sec, Sec)]>>,
     pub(super) freezes: Vec<Box<[(Sec, Sec)]>>,
+    /// Which rules have the same scope, and the timelines that were asked for.
+    pub(super) memo: Arc<Memo>,
 }
 
 impl Compiled {
@@ -70,6 +74,7 @@ impl Compiled {
             .collect();
         if problems.is_empty() {
             Ok(Self {
+                memo: Arc::new(Memo::of(&book)),
                 book,
                 from,
                 to,
@@ -97,6 +102,18 @@ impl Compiled {
     #[must_use]
     pub fn timeline<'a>(&'a self, target: &Target, calendars: &[CalendarHealth]) -> Timeline<'a> {
         Timeline::new(self, target, calendars)
+    }
+
+    /// The same without the freezes that `lifted` names: what they hid (a closed window, another freeze) still counts. Nothing is
+    /// expanded anew.
+    #[must_use]
+    pub fn timeline_without<'a>(
+        &'a self,
+        target: &Target,
+        calendars: &[CalendarHealth],
+        lifted: impl Fn(&str) -> bool,
+    ) -> Timeline<'a> {
+        Timeline::without(self, target, calendars, &lifted)
     }
 }
 

@@ -6,6 +6,7 @@
 mod compiled;
 pub mod event;
 mod glob;
+mod memo;
 pub mod state;
 mod strip;
 mod timeline;
@@ -15,7 +16,7 @@ pub use self::compiled::{Compiled, RuleProblem};
 pub use self::glob::glob_matches;
 pub use self::state::{Fit, Hold, HoldKind, NextChange, Standing, WindowState};
 pub use self::strip::{Segment, SegmentKind};
-pub use self::timeline::Timeline;
+pub use self::timeline::{Opening, Timeline, WindowAt};
 pub use self::words::{ending_words, until_words};
 
 use super::recur::Schedule;

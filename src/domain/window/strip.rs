@@ -10,6 +10,9 @@ use std::collections::BTreeSet;
 /// Most rule names kept per segment; the rest is counted.
 const MAX_NAMES: usize = 8;
 
+/// Beyond so many starts and ends of rules, only what changes the kind makes a new segment: nobody could tell them apart.
+const MAX_EDGES: usize = 2_000;
+
 /// What a segment is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -52,13 +55,21 @@ pub struct Segment {
 
 impl Timeline<'_> {
     /// The segments that cover `[from, to)` without gap or overlap, ascending; empty where `to` is not after `from`. Their kinds agree with
-    /// [`Timeline::state_at`] at every whole second. Fractions of a second are cut from both ends.
+    /// [`Timeline::state_at`] at every whole second. Fractions of a second are cut from both ends. Where more than [`MAX_EDGES`] starts
+    /// and ends lie in it, neighbours of one kind are one segment that names the rules of all.
     #[must_use]
     pub fn strip(&self, from: Instant, to: Instant) -> Vec<Segment> {
         let (from, to) = (floor(from), floor(to));
         if from >= to {
             return Vec::new();
         }
+        if self.calendars_unknown().is_empty() {
+            return Vec::clone(&self.merged.strips.get((from, to), || self.drawn(from, to)));
+        }
+        self.drawn(from, to)
+    }
+
+    fn drawn(&self, from: Sec, to: Sec) -> Vec<Segment> {
         let horizon = (floor(self.rules.from), floor(self.rules.to));
         let (mut segments, none) = (Vec::new(), BTreeSet::new());
         let (low, high) = (
@@ -95,8 +106,8 @@ impl Timeline<'_> {
         // (second, is a start, is a freeze, rule)
         let mut edges: Vec<(Sec, bool, bool, usize)> = Vec::new();
         let lists = [
-            (false, &self.windows, &self.rules.windows),
-            (true, &self.freezes, &self.rules.freezes),
+            (false, &self.merged.chosen.windows, &self.rules.windows),
+            (true, &self.merged.chosen.freezes, &self.rules.freezes),
         ];
         for (is_freeze, chosen, all) in lists {
             for index in chosen {
@@ -114,38 +125,100 @@ impl Timeline<'_> {
             }
         }
         edges.sort_unstable();
+        let coarse = edges.len() > MAX_EDGES;
         let mut active = [BTreeSet::new(), BTreeSet::new()];
+        // Where coarse: the rules met since the kind last changed.
+        let mut met = [BTreeSet::new(), BTreeSet::new()];
+        let mut kind = None;
+        let mut begun = from;
         let mut here = from;
         for (at, starts, is_freeze, index) in edges {
-            if at > here {
+            if at > here && !coarse {
                 self.push_active(segments, (here, at), &active);
-                here = at;
             }
-            if let Some(set) = active.get_mut(usize::from(is_freeze)) {
-                if starts {
-                    set.insert(index)
+            if at > here && coarse {
+                let now = self.kind(&active);
+                if kind.is_some_and(|was| was != now) {
+                    self.push_met(segments, (begun, here), kind, &met);
+                    begun = here;
+                    met = active.clone();
                 } else {
-                    set.remove(&index)
-                };
+                    for (all, some) in met.iter_mut().zip(&active) {
+                        if kind.is_none() {
+                            all.extend(some);
+                        }
+                    }
+                }
+                kind = Some(now);
+            }
+            here = here.max(at);
+            let n = usize::from(is_freeze);
+            if let (Some(set), Some(met)) = (active.get_mut(n), met.get_mut(n)) {
+                if starts {
+                    set.insert(index);
+                    met.insert(index);
+                } else {
+                    set.remove(&index);
+                }
             }
         }
-        self.push_active(segments, (here, to), &active);
+        if coarse {
+            let now = self.kind(&active);
+            if here < to && kind.is_some_and(|was| was != now) {
+                self.push_met(segments, (begun, here), kind, &met);
+                begun = here;
+                met = active;
+            }
+            self.push_met(
+                segments,
+                (begun, to),
+                Some(now).filter(|_| here < to).or(kind),
+                &met,
+            );
+        } else {
+            self.push_active(segments, (here, to), &active);
+        }
+    }
+
+    fn kind(&self, [windows, freezes]: &[BTreeSet<usize>; 2]) -> SegmentKind {
+        if !freezes.is_empty() {
+            SegmentKind::Freeze
+        } else if self.has_no_window() || !windows.is_empty() {
+            SegmentKind::Open
+        } else {
+            SegmentKind::Closed
+        }
+    }
+
+    /// A stretch of one kind, with every rule of that kind in it.
+    fn push_met(
+        &self,
+        segments: &mut Vec<Segment>,
+        span: (Sec, Sec),
+        kind: Option<SegmentKind>,
+        [windows, freezes]: &[BTreeSet<usize>; 2],
+    ) {
+        let none = BTreeSet::new();
+        match kind {
+            Some(SegmentKind::Freeze) => {
+                self.push(segments, span, SegmentKind::Freeze, [windows, freezes]);
+            }
+            Some(SegmentKind::Open) => {
+                self.push(segments, span, SegmentKind::Open, [windows, &none]);
+            }
+            Some(other) => self.push(segments, span, other, [&none, &none]),
+            None => {}
+        }
     }
 
     fn push_active(
         &self,
         segments: &mut Vec<Segment>,
         span: (Sec, Sec),
-        [windows, freezes]: &[BTreeSet<usize>; 2],
+        active: &[BTreeSet<usize>; 2],
     ) {
-        let kind = if !freezes.is_empty() {
-            SegmentKind::Freeze
-        } else if self.windows.is_empty() || !windows.is_empty() {
-            SegmentKind::Open
-        } else {
-            SegmentKind::Closed
-        };
-        self.push(segments, span, kind, [windows, freezes]);
+        let [windows, freezes] = active;
+        self.push(segments, span, self.kind(active), [windows, freezes]);
     }
 
     /// Adds a segment, or lengthens the last one where nothing but time changed.

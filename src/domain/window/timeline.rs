@@ -1,32 +1,47 @@
 //! The rules that concern one target, merged, and the questions asked of them.
 
-use super::compiled::{
-    Compiled, FOREVER, Sec, at_or_after, ended_before, floor, holding, instant, merge,
-};
+use super::compiled::{Compiled, FOREVER, Sec, at_or_after, ended_before, floor, holding, instant};
+use super::memo::{Exemption, Merged};
 use super::state::{Fit, Hold, HoldKind, NextChange, Standing, WindowState};
 use super::{CalendarHealth, Target};
 use crate::domain::time::Instant;
 use chrono::Duration;
-
-/// A freeze in scope that does not hold for the target's kind of change.
-#[derive(Clone, Debug)]
-struct Exemption {
-    index: usize,
-    kind: String,
-}
+use std::sync::Arc;
 
 /// What concerns one target over the horizon of its [`Compiled`].
 #[derive(Clone, Debug)]
 pub struct Timeline<'a> {
     pub(super) rules: &'a Compiled,
-    /// Indexes of the windows in scope.
-    pub(super) windows: Vec<usize>,
-    /// Indexes of the freezes that hold for the target.
-    pub(super) freezes: Vec<usize>,
-    exempt: Vec<Exemption>,
-    pub(super) open: Box<[(Sec, Sec)]>,
-    pub(super) frozen: Box<[(Sec, Sec)]>,
+    pub(super) merged: Arc<Merged>,
     unread: Vec<CalendarHealth>,
+}
+
+/// Whether something may start, without the reasons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opening {
+    /// A calendar is unread or stale, or the time lies outside the horizon.
+    Unknown,
+    /// Closed or frozen.
+    Shut,
+    /// Permitted until then; `None` where no end is known within the horizon.
+    Open(Option<Instant>),
+}
+
+/// Where a time stands to the windows in scope, freezes and calendars aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WindowAt {
+    /// No window limits it.
+    NoneInScope,
+    /// Inside one, until the end of the union.
+    Inside {
+        /// `None` where no end is known.
+        until: Option<Instant>,
+    },
+    /// Outside all of them.
+    Outside {
+        /// The next opening; `None` where none is known.
+        opens: Option<Instant>,
+    },
 }
 
 /// What decides at a second, calendars aside.
@@ -39,92 +54,66 @@ pub(super) enum Phase {
 
 impl<'a> Timeline<'a> {
     pub(super) fn new(rules: &'a Compiled, target: &Target, calendars: &[CalendarHealth]) -> Self {
-        let book = &rules.book;
-        let windows: Vec<usize> = book
-            .windows
-            .iter()
-            .enumerate()
-            .filter(|(_, w)| w.scope.covers(target))
-            .map(|(i, _)| i)
-            .collect();
-        let mut freezes = Vec::new();
-        let mut exempt = Vec::new();
-        for (index, freeze) in book
-            .freezes
-            .iter()
-            .enumerate()
-            .filter(|(_, f)| f.scope.covers(target))
-        {
-            match target
-                .kinds
-                .iter()
-                .find(|kind| freeze.except.contains(kind))
-            {
-                Some(kind) => exempt.push(Exemption {
-                    index,
-                    kind: kind.clone(),
-                }),
-                None => freezes.push(index),
-            }
-        }
-        let union = |lists: &[Box<[(Sec, Sec)]>], chosen: &[usize]| {
-            merge(
-                chosen
-                    .iter()
-                    .filter_map(|i| lists.get(*i))
-                    .flat_map(|spans| spans.iter().copied())
-                    .collect(),
-            )
-        };
-        let unread = calendars
-            .iter()
-            .filter(|c| !c.is_good() && c.concerns(target))
-            .cloned()
-            .collect();
         Self {
-            open: union(&rules.windows, &windows),
-            frozen: union(&rules.freezes, &freezes),
+            merged: rules.memo.target(rules, target),
             rules,
-            windows,
-            freezes,
-            exempt,
-            unread,
+            unread: unread(target, calendars),
+        }
+    }
+
+    pub(super) fn without(
+        rules: &'a Compiled,
+        target: &Target,
+        calendars: &[CalendarHealth],
+        lifted: &dyn Fn(&str) -> bool,
+    ) -> Self {
+        Self {
+            merged: rules.memo.without(rules, target, lifted),
+            rules,
+            unread: unread(target, calendars),
         }
     }
 
     /// Whether no window is in scope: the state is then Open wherever no freeze is.
     #[must_use]
     pub fn has_no_window(&self) -> bool {
-        self.windows.is_empty()
+        self.merged.chosen.windows.is_empty()
     }
 
     /// What the rules say at an instant, and when that changes. Calendars' health is that of now: an unread calendar makes every
     /// instant Unknown.
     #[must_use]
     pub fn state_at(&self, at: Instant) -> Standing {
-        let inside = self.rules.horizon().contains(at);
         let sec = floor(at);
-        let exempted = self.exempted(sec);
-        if !inside || !self.unread.is_empty() {
-            let calendars: Vec<String> = self.unread.iter().map(|c| c.name.clone()).collect();
-            let mut holds = self.freezes_at(sec);
-            holds.extend(self.unread.iter().map(calendar_hold));
-            let next_change = if calendars.is_empty() {
-                NextChange::NotBefore {
-                    at: self.rules.to.max(at),
-                }
-            } else {
-                NextChange::WhenRead {
-                    calendars: calendars.clone(),
-                }
-            };
+        if self.rules.horizon().contains(at) && self.unread.is_empty() {
+            let known = self.merged.standings.get(sec, || self.judged(at, sec));
             return Standing {
                 at,
-                state: WindowState::Unknown { calendars, holds },
-                next_change,
-                exempted,
+                ..Standing::clone(&known)
             };
         }
+        let calendars = self.calendars_unknown();
+        let mut holds = self.freezes_at(sec);
+        holds.extend(self.unread.iter().map(calendar_hold));
+        let next_change = if calendars.is_empty() {
+            NextChange::NotBefore {
+                at: self.rules.to.max(at),
+            }
+        } else {
+            NextChange::WhenRead {
+                calendars: calendars.clone(),
+            }
+        };
+        Standing {
+            at,
+            state: WindowState::Unknown { calendars, holds },
+            next_change,
+            exempted: self.exempted(sec),
+        }
+    }
+
+    /// The answer inside the horizon, while every calendar is good.
+    fn judged(&self, at: Instant, sec: Sec) -> Standing {
         let next_change = self.change_after(sec);
         let until = next_change.at();
         let state = match self.phase(sec) {
@@ -145,8 +134,97 @@ impl<'a> Timeline<'a> {
             at,
             state,
             next_change,
-            exempted,
+            exempted: self.exempted(sec),
         }
+    }
+
+    /// Whether a time lies within the horizon.
+    #[must_use]
+    pub fn knows(&self, at: Instant) -> bool {
+        self.rules.horizon().contains(at)
+    }
+
+    /// The word of [`Timeline::state_at`] and its end, without gathering the rules behind it: for walking over many instants.
+    #[must_use]
+    pub fn opening(&self, at: Instant) -> Opening {
+        if !self.unread.is_empty() || !self.knows(at) {
+            return Opening::Unknown;
+        }
+        let sec = floor(at);
+        match self.phase(sec) {
+            Phase::Open => Opening::Open(self.change_after(sec).at()),
+            Phase::Frozen | Phase::Outside => Opening::Shut,
+        }
+    }
+
+    /// Where a time stands to the windows, whatever freezes and calendars say.
+    #[must_use]
+    pub fn window_at(&self, at: Instant) -> WindowAt {
+        if self.has_no_window() {
+            return WindowAt::NoneInScope;
+        }
+        let next = at_or_after(&self.merged.open, floor(at));
+        match next {
+            Some((start, end)) if start <= floor(at) => WindowAt::Inside {
+                until: instant(end),
+            },
+            other => WindowAt::Outside {
+                opens: other.and_then(|(start, _)| instant(start)),
+            },
+        }
+    }
+
+    /// The windows that are open at a time, whatever freezes say.
+    #[must_use]
+    pub fn windows_open_at(&self, at: Instant) -> Vec<Hold> {
+        self.windows_at(floor(at))
+    }
+
+    /// The windows that are closed at a time, soonest opening first, whatever freezes say.
+    #[must_use]
+    pub fn windows_waiting_at(&self, at: Instant) -> Vec<Hold> {
+        self.windows_waiting(floor(at))
+    }
+
+    /// The first occurrence of each freeze that shares time with `[from, to)`, by its start; calendars' health aside.
+    #[must_use]
+    pub fn freezes_within(&self, from: Instant, to: Instant) -> Vec<Hold> {
+        let (from, to) = (floor(from), floor(to));
+        let meets = at_or_after(&self.merged.frozen, from).is_some_and(|(start, _)| start < to);
+        if !meets {
+            return Vec::new();
+        }
+        let find = || {
+            let hold = |index: &usize| {
+                let spans = self.rules.freezes.get(*index)?;
+                let (start, _) = at_or_after(spans, from).filter(|(start, _)| *start < to)?;
+                self.freeze_hold(*index, start.max(from))
+            };
+            let mut holds: Vec<Hold> = self.merged.chosen.freezes.iter().filter_map(hold).collect();
+            holds.sort_by_key(|hold| hold.from);
+            holds
+        };
+        Vec::clone(&self.merged.holds.get((from, to), find))
+    }
+
+    /// The first time from `at` on at which what needs `needed` can start and be over before it closes; `None` where none is known.
+    #[must_use]
+    pub fn next_fit(&self, at: Instant, needed: Duration) -> Option<Instant> {
+        let mut here = at;
+        // Each turn passes one opening; a horizon holds a few a day at most.
+        for _ in 0..10_000 {
+            match self.opening(here) {
+                Opening::Unknown => return None,
+                Opening::Open(None) => {
+                    let end = here.checked_add_signed(needed)?;
+                    return (end <= self.rules.to).then_some(here);
+                }
+                Opening::Open(Some(until)) if until - here >= needed => return Some(here),
+                Opening::Open(Some(until)) => here = until,
+                Opening::Shut => here = self.change_after(floor(here)).at()?,
+            }
+        }
+        None
     }
 
     /// When the state's word next changes after `at`.
@@ -170,14 +248,8 @@ impl<'a> Timeline<'a> {
     #[must_use]
     pub fn fit(&self, at: Instant, needed: Duration) -> Fit {
         let needed_s = needed.num_seconds() + i64::from(needed.subsec_nanos() > 0);
-        match self.state_at(at) {
-            Standing {
-                state:
-                    WindowState::Open {
-                        until: Some(until), ..
-                    },
-                ..
-            } => {
+        match self.opening(at) {
+            Opening::Open(Some(until)) => {
                 let left_s = (until - at).num_seconds();
                 if needed_s <= left_s {
                     Fit::Fits {
@@ -188,10 +260,7 @@ impl<'a> Timeline<'a> {
                     Fit::TooShort { needed_s, left_s }
                 }
             }
-            Standing {
-                state: WindowState::Open { until: None, .. },
-                ..
-            } => {
+            Opening::Open(None) => {
                 if at
                     .checked_add_signed(needed)
                     .is_some_and(|end| end <= self.rules.to)
@@ -204,14 +273,8 @@ impl<'a> Timeline<'a> {
                     Fit::Unknown
                 }
             }
-            Standing {
-                state: WindowState::Unknown { .. },
-                ..
-            } => Fit::Unknown,
-            Standing {
-                state: WindowState::Closed { .. },
-                ..
-            } => Fit::NotOpen,
+            Opening::Unknown => Fit::Unknown,
+            Opening::Shut => Fit::NotOpen,
         }
     }
 
@@ -220,9 +283,9 @@ impl<'a> Timeline<'a> {
     }
 
     pub(super) fn phase(&self, at: Sec) -> Phase {
-        if holding(&self.frozen, at).is_some() {
+        if holding(&self.merged.frozen, at).is_some() {
             Phase::Frozen
-        } else if self.windows.is_empty() || holding(&self.open, at).is_some() {
+        } else if self.has_no_window() || holding(&self.merged.open, at).is_some() {
             Phase::Open
         } else {
             Phase::Outside
@@ -236,13 +299,13 @@ impl<'a> Timeline<'a> {
         loop {
             let step = match self.phase(here) {
                 // Frozen now, open once the freeze and whatever touches it is over, if a window is then open.
-                Phase::Frozen => holding(&self.frozen, here).map(|(_, end)| end),
-                Phase::Outside => at_or_after(&self.open, here).map(|(start, _)| start),
+                Phase::Frozen => holding(&self.merged.frozen, here).map(|(_, end)| end),
+                Phase::Outside => at_or_after(&self.merged.open, here).map(|(start, _)| start),
                 Phase::Open => {
-                    let freeze = at_or_after(&self.frozen, here).map(|(start, _)| start);
-                    let closing = holding(&self.open, here)
+                    let freeze = at_or_after(&self.merged.frozen, here).map(|(start, _)| start);
+                    let closing = holding(&self.merged.open, here)
                         .map(|(_, end)| end)
-                        .filter(|_| !self.windows.is_empty());
+                        .filter(|_| !self.has_no_window());
                     match (freeze, closing) {
                         (Some(a), Some(b)) => Some(a.min(b)),
                         (a, b) => a.or(b),
@@ -263,7 +326,12 @@ impl<'a> Timeline<'a> {
     }
 
     fn freezes_at(&self, at: Sec) -> Vec<Hold> {
-        self.freezes
+        if holding(&self.merged.frozen, at).is_none() {
+            return Vec::new();
+        }
+        self.merged
+            .chosen
+            .freezes
             .iter()
             .filter_map(|index| self.freeze_hold(*index, at))
             .collect()
@@ -276,7 +344,7 @@ impl<'a> Timeline<'a> {
                 ..self.freeze_hold(e.index, at)?
             })
         };
-        self.exempt.iter().filter_map(hold).collect()
+        self.merged.chosen.exempt.iter().filter_map(hold).collect()
     }
 
     fn freeze_hold(&self, index: usize, at: Sec) -> Option<Hold> {
@@ -300,7 +368,7 @@ impl<'a> Timeline<'a> {
             let (start, end) = holding(self.rules.windows.get(*index)?, at)?;
             self.window_hold(*index, instant(start), instant(end))
         };
-        self.windows.iter().filter_map(hold).collect()
+        self.merged.chosen.windows.iter().filter_map(hold).collect()
     }
 
     /// The closed windows, soonest opening first.
@@ -314,7 +382,7 @@ impl<'a> Timeline<'a> {
                 at_or_after(spans, at).and_then(|(start, _)| instant(start)),
             )
         };
-        let mut holds: Vec<Hold> = self.windows.iter().filter_map(hold).collect();
+        let mut holds: Vec<Hold> = self.merged.chosen.windows.iter().filter_map(hold).collect();
         holds.sort_by_key(|hold| (hold.until.is_none(), hold.until));
         holds
     }
@@ -338,6 +406,15 @@ impl<'a> Timeline<'a> {
             exempt: None,
         })
     }
+}
+
+/// The calendars that could change what is said about a target.
+fn unread(target: &Target, calendars: &[CalendarHealth]) -> Vec<CalendarHealth> {
+    calendars
+        .iter()
+        .filter(|c| !c.is_good() && c.concerns(target))
+        .cloned()
+        .collect()
 }
 
 fn calendar_hold(calendar: &CalendarHealth) -> Hold {

@@ -30,6 +30,8 @@ pub(super) struct Slot {
     pub need: Need,
     due: Tick,
     running: bool,
+    /// Told to read again while a read was on its way: that one may not show the change.
+    asked: bool,
     seq: u64,
     taken: u64,
     failures: u32,
@@ -44,6 +46,7 @@ impl Slot {
             need,
             due: Tick::now(),
             running: false,
+            asked: false,
             seq: 0,
             taken: 0,
             failures: 0,
@@ -54,6 +57,7 @@ impl Slot {
 
     /// Read as soon as possible.
     pub fn soon(&mut self) {
+        self.asked = self.running;
         self.due = Tick::now();
     }
 
@@ -90,6 +94,9 @@ impl Slot {
                     wait = every * 2;
                 }
             }
+        }
+        if std::mem::take(&mut self.asked) && fault.is_none() {
+            wait = Duration::ZERO;
         }
         self.due = Tick::now() + wait;
     }

@@ -42,7 +42,10 @@ impl Owed<'_, '_> {
 
     /// The class and its points are kept as they were when the deployment began.
     pub(super) fn risk(&mut self, s: &Situation) {
-        let (Some(release), Some(state)) = (self.view.release, self.view.state) else {
+        // Aside, the conflicts that are part of it are left out.
+        let (Some(release), Some(state), false) =
+            (self.view.release, self.view.state, self.view.aside)
+        else {
             return;
         };
         let Some(judged) = self.view.risk.as_ref().filter(|r| r.kept.is_empty()) else {
