@@ -116,6 +116,8 @@ pub enum Own {
     Suppose,
     /// The tour's hint on or off.
     Tour,
+    /// The selected release becomes the one that everything is about.
+    Look,
     /// To the shell.
     Suspend,
     /// Paints everything again.
@@ -292,6 +294,7 @@ pub const ACTIONS: &[Action] = &[
     act("plan", &["N"], "plan a release", Medium, "Plan a release and check it against windows and conflicts."),
     act("seal", &["S"], "seal the contract", Medium, "Seal gates and triggers; from then on they are agreed."),
     act("approve", &["V"], "approve", Medium, "Give or write down an approval for the release."),
+    act("ask_approval", &["E"], "ask for approval", Medium, "Ask those who may approve the release, over every channel."),
     act("close", &["C"], "close the release", Medium, "End the release; every debt must be settled or handed over."),
     on("tick", &["space"], "tick", Low, Scope::List(ListId::Checklist), "Tick the selected checklist item by hand."),
     on("untick", &["U"], "take the tick back", Low, Scope::List(ListId::Checklist), "Take a tick back, with the reason."),
@@ -300,7 +303,9 @@ pub const ACTIONS: &[Action] = &[
     on("move", &["w"], "move", Medium, Scope::List(ListId::Calendar), "Write the release's new start, as supposed, into the journal."),
     on("settle", &["s"], "settle", Medium, Scope::List(ListId::Debts), "Settle the selected debt."),
     on("take", &["space"], "take", Low, Scope::List(ListId::Handoff), "Take the selected line of the handoff."),
-    on("override", &["o"], "override", High, Scope::Refusal, "Override the rule that refuses, with a reason and an end."),
+    on("override", &["o"], "override", High, Scope::Refusal, "Override the rule that refuses, with a reason and an end; ask a second person for it, or confirm as one."),
+    on("decline_override", &["n"], "decline the override", Medium, Scope::Refusal, "Decline an override that somebody asked for, or withdraw one's own request."),
+    on("break_glass", &["O"], "break the glass", High, Scope::Refusal, "Override alone where no second person answers: told to the rule's owner, to be reviewed."),
 
     own("pane-1", &["1"], Move, "calendar", Own::Pane(Pane::Calendar), "Go to the calendar."),
     own("pane-2", &["2"], Move, "deploys", Own::Pane(Pane::Deploys), "Go to the deployments."),
@@ -341,6 +346,7 @@ pub const ACTIONS: &[Action] = &[
     own("steps", &["x"], Show, "rollback steps", Own::List(ListId::Plan), "Show the rollback's steps: asked, confirmed, refused, unknown."),
     own("handoff-lines", &["h"], Show, "open handoff", Own::List(ListId::Handoff), "Show the open handoff's lines, taken or not."),
     own("releases", &["l"], Show, "releases", Own::List(ListId::Releases), "List the releases with phase, driver and contract."),
+    Action { scope: Scope::List(ListId::Releases), ..own("look", &["space"], Show, "look at it", Own::Look, "Make the selected release the one that everything is about.") },
     own("messages", &["M"], Show, "messages", Own::List(ListId::Messages), "List what the program said, also what went wrong."),
     own("read-brief", &["B"], Show, "read the brief", Own::Document(DocumentKind::Brief), "Show the brief as it would be sent."),
     own("read-handoff", &[], Show, "read the handoff", Own::Document(DocumentKind::Handoff), "Show the handoff as it would be written."),

@@ -171,7 +171,12 @@ fn own(s: &Situation, row: &Row<'_>) -> Evidence {
             lines.put("said", said);
             lines.at("since", *at);
         }
-        Item::Release(r) => release(&mut lines, r),
+        Item::Release(r) => {
+            release(&mut lines, r);
+            if s.current.as_deref() == Some(r.plan.id.as_str()) {
+                clearance(&mut lines, s);
+            }
+        }
         other => lines.put("line", &plain(other)),
     }
     e.lines = lines.1;
@@ -197,6 +202,22 @@ fn release(lines: &mut Lines<'_>, r: &crate::domain::situation::ReleaseView) {
     lines.at("planned", r.plan.planned);
     lines.at("started", r.started);
     lines.at("finished", r.finished);
+}
+
+/// Class, approvals and overrides of the current release.
+fn clearance(lines: &mut Lines<'_>, s: &Situation) {
+    let c = &s.clearance;
+    if let Some(risk) = &c.risk {
+        let sum = format!("{}, {} points", risk.class.word(), risk.total);
+        lines.put("risk", &sum);
+        for p in risk.points.iter().filter(|p| p.points > 0) {
+            lines.put(&p.title, &format!("{} ({})", p.said, p.points));
+        }
+    }
+    lines.put("approval", &c.approval.said);
+    for o in &c.overrides {
+        lines.put("override", &o.said);
+    }
 }
 
 struct Lines<'a>(&'a Situation, Vec<(String, String)>);

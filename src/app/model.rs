@@ -171,6 +171,8 @@ pub struct Model {
     pub title: String,
     /// Release and service the engine was last told about.
     pub told: (Option<String>, Option<String>),
+    /// The release that was chosen to be looked at.
+    pub looking: Option<String>,
     /// The interface ends.
     pub quitting: bool,
 }
@@ -206,6 +208,7 @@ impl Model {
             fatal: None,
             title: String::new(),
             told: (None, None),
+            looking: None,
             quitting: false,
         })
     }

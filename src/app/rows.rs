@@ -139,7 +139,7 @@ fn of(s: &Situation, list: ListId) -> Vec<Row<'_>> {
         ListId::Metrics => metrics(s),
         ListId::Oncall => oncall(s),
         ListId::Journal => s.journal.iter().map(journal).collect(),
-        ListId::Debts => s.debts.iter().map(debt).collect(),
+        ListId::Debts => debts(s),
         ListId::Feeds => s.feeds.iter().flat_map(feed).collect(),
         ListId::Passport => passport(s),
         ListId::Plan => s.plan.as_ref().map(plan).unwrap_or_default(),
@@ -183,6 +183,16 @@ fn deploy(d: &DeployRow) -> Row<'_> {
 fn journal(j: &JournalLine) -> Row<'_> {
     let key = format!("journal/{}", j.seq);
     Row::new(key.clone(), Some(key), Item::Journal(j))
+}
+
+/// What waits for a second person, then what is owed.
+fn debts(s: &Situation) -> Vec<Row<'_>> {
+    let asked = s.clearance.overrides.iter();
+    let asked = asked.filter(|o| o.mark.word == "asked").map(|o| {
+        let id = format!("asked/{}", o.rule);
+        Row::text(&id, Some("calendar"), Tone::Hold, o.said.as_str())
+    });
+    asked.chain(s.debts.iter().map(debt)).collect()
 }
 
 fn debt(d: &DebtView) -> Row<'_> {

@@ -1,4 +1,4 @@
-//! `cockpit ack` and `cockpit approve`: wishes of a person, judged by the same rules as in the interface.
+//! `cockpit ack`, `approve` and `override`: wishes of a person, judged by the same rules as in the interface.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use crate::domain::journal::Journal;
 use crate::domain::situation::{Duty, Permission, Permit, Refusal, Request, Task};
 use crate::domain::text::clean;
 
-use super::args::{AckArgs, ApproveArgs, Args};
+use super::args::{AckArgs, ApproveArgs, Args, OverrideArgs};
 use super::session::{self, Session};
 use super::{exit, fail, out};
 
@@ -22,18 +22,101 @@ pub fn ack(args: &Args, wanted: &AckArgs) -> u8 {
     on_release(args, "ack", &wanted.release, inputs, wanted.dry_run, wait)
 }
 
-/// Records an approval by word.
+/// Gives an approval, writes one down by word, or asks for it.
 pub fn approve(args: &Args, wanted: &ApproveArgs) -> u8 {
-    let inputs = vec![("by", wanted.by.clone())];
-    let wait = wanted.patience.wait;
+    let (action, inputs) = if wanted.ask {
+        let note = wanted.note.clone();
+        ("ask_approval", note.map(|n| ("note", n)))
+    } else {
+        ("approve", wanted.by.clone().map(|by| ("by", by)))
+    };
     on_release(
         args,
-        "approve",
+        action,
         &wanted.release,
-        inputs,
+        inputs.into_iter().collect(),
         wanted.dry_run,
-        wait,
+        wanted.patience.wait,
     )
+}
+
+/// Asks for an override, gives or confirms it, declines it, or breaks the glass; without a rule it lists them.
+pub fn overrule(args: &Args, wanted: &OverrideArgs) -> u8 {
+    let Some(rule) = &wanted.rule else {
+        return session::look(args, |mut session| async move {
+            if let Err(why) = session.engine.focus(&wanted.release).await {
+                return fail(exit::USAGE, why);
+            }
+            let wait = wanted.patience.wait;
+            let engine = &mut session.engine;
+            engine.look_for(&mut session.inbox, wait, |_| true).await;
+            let code = list(&session);
+            session.engine.close().await;
+            code
+        });
+    };
+    let verb = match (wanted.decline, wanted.break_glass) {
+        (true, _) => "decline_override",
+        (_, true) => "break_glass",
+        _ => "override",
+    };
+    let given = [
+        ("reason", &wanted.reason),
+        ("second", &wanted.second),
+        ("typed", &wanted.typed),
+    ];
+    let inputs = given
+        .into_iter()
+        .filter_map(|(key, value)| Some((key, value.clone()?)))
+        .collect();
+    let action = format!("{verb}/{rule}");
+    let wait = wanted.patience.wait;
+    on_release(args, &action, &wanted.release, inputs, wanted.dry_run, wait)
+}
+
+/// What is asked for, what holds, and what could be overridden: exit code 0, or 1 where there is nothing.
+fn list(session: &Session) -> u8 {
+    let s = session.engine.situation();
+    let mut lines: Vec<String> = s
+        .clearance
+        .overrides
+        .iter()
+        .map(|o| format!("{}: {}", o.mark.word, o.said))
+        .collect();
+    for (key, permission) in &s.permits {
+        let Some(rule) = key.strip_prefix("override/") else {
+            continue;
+        };
+        lines.push(match permission {
+            Permission::Granted(p) => {
+                let typed = p.typed.as_ref().map(|t| format!("; --typed {t}"));
+                let asks: Vec<String> = p
+                    .inputs
+                    .iter()
+                    .filter(|i| i.required)
+                    .map(|i| format!("--{}", i.key))
+                    .collect();
+                format!(
+                    "{rule}: {} ({}{})",
+                    p.title,
+                    asks.join(" "),
+                    typed.unwrap_or_default()
+                )
+            }
+            Permission::Refused(list) => {
+                let why: Vec<&str> = list.iter().map(|r| r.why.as_str()).collect();
+                format!("{rule}: {}", why.join("; "))
+            }
+        });
+    }
+    if lines.is_empty() {
+        out::complain("cockpit: no rule that can be overridden refuses the start");
+        return exit::FAIL;
+    }
+    for line in lines {
+        out::put(&clean(&line, 500));
+    }
+    exit::PASS
 }
 
 fn on_release(

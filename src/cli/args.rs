@@ -109,8 +109,10 @@ pub enum Command {
     Notes(DocumentArgs),
     /// Record that somebody acknowledged the brief
     Ack(AckArgs),
-    /// Record that somebody approved the release
+    /// Approve the release, record that somebody did, or ask for it
     Approve(ApproveArgs),
+    /// Override a rule that refuses the start: ask, confirm as the second person, decline, or break the glass
+    Override(OverrideArgs),
     /// Verify, export or back up the journal
     Journal(JournalArgs),
     /// List, show, begin or test connectors
@@ -423,10 +425,46 @@ pub struct AckArgs {
 pub struct ApproveArgs {
     /// The release's id
     pub release: String,
-    /// Who approved: neither the author nor the driver nor you
-    #[arg(long, value_name = "PERSON")]
-    pub by: String,
+    /// Who approved: neither the author nor the driver nor the one who asks; you by your OS user, or another by word
+    #[arg(long, value_name = "PERSON", required_unless_present = "ask")]
+    pub by: Option<String>,
+    /// Ask those who may approve, over every channel
+    #[arg(long, conflicts_with = "by")]
+    pub ask: bool,
+    /// With --ask: a word to them
+    #[arg(long, value_name = "TEXT", requires = "ask")]
+    pub note: Option<String>,
     /// Show what would be journaled, and do none of it
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    /// Patience.
+    pub patience: Patience,
+}
+
+/// `cockpit override`.
+#[derive(Debug, clap::Args)]
+pub struct OverrideArgs {
+    /// The release's id
+    pub release: String,
+    /// The rule as the refusal names it, such as "freeze/quarter end"; without it, what can be overridden is listed
+    pub rule: Option<String>,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Confirm what somebody else asked for, as this person
+    #[arg(long, value_name = "PERSON", conflicts_with_all = ["decline", "break_glass"])]
+    pub second: Option<String>,
+    /// Decline what somebody asked for, or withdraw your own request
+    #[arg(long, conflicts_with = "break_glass")]
+    pub decline: bool,
+    /// Nobody answers: override alone; the rule's owner is told, and a review is due
+    #[arg(long)]
+    pub break_glass: bool,
+    /// The name that the cockpit asks to be typed: the service's, or the release's where several change
+    #[arg(long, value_name = "NAME")]
+    pub typed: Option<String>,
+    /// Show what would be journaled and sent, and do none of it
     #[arg(long)]
     pub dry_run: bool,
     #[command(flatten)]

@@ -95,6 +95,7 @@ fn command(args: &Args) -> u8 {
         Command::Notes(d) => document::document(args, Kind::Notes, d),
         Command::Ack(ack) => acts::ack(args, ack),
         Command::Approve(approve) => acts::approve(args, approve),
+        Command::Override(wanted) => acts::overrule(args, wanted),
         Command::Journal(journal) => journal::journal(args, &journal.what),
         Command::Connector(connector) => connector::connector(&connector.what),
         Command::Completions(c) => page::completions(c.shell),

@@ -9,21 +9,35 @@ use serde_json::Value;
 use crate::demo::JournalEntry;
 use crate::domain::contract;
 use crate::domain::event::Body;
-use crate::domain::policy::Policy;
+use crate::domain::policy::{Policy, Release};
 use crate::runtime::engine::Seed;
 
 /// Fields that hold a time.
-const TIMES: [&str; 4] = ["due", "expires", "started_at", "tripped_at"];
+const TIMES: [&str; 5] = ["due", "expires", "started_at", "tripped_at", "planned"];
 
 /// The seeds of a world.
 ///
 /// # Errors
 /// The entry that is no event, in a sentence.
 pub fn seeds(policy: &Policy, entries: &[JournalEntry]) -> Result<Vec<Seed>, String> {
-    entries.iter().map(|entry| seed(policy, entry)).collect()
+    let mut planned = Vec::new();
+    let mut out = Vec::new();
+    for entry in entries {
+        let seed = seed(policy, &planned, entry)?;
+        if let Body::ReleasePlanned { plan } = &seed.body {
+            planned.push(plan.clone());
+        }
+        out.push(seed);
+    }
+    Ok(out)
 }
 
-fn seed(policy: &Policy, entry: &JournalEntry) -> Result<Seed, String> {
+fn seed(policy: &Policy, planned: &[Release], entry: &JournalEntry) -> Result<Seed, String> {
+    // As cockpit.toml has it, or as an earlier entry plans it.
+    let plan = |id: &str| {
+        let own = policy.release(id);
+        own.or_else(|| planned.iter().find(|p| p.id == id))
+    };
     let seeded = &entry.entry;
     let mut fields = serde_json::to_value(&seeded.fields).map_err(|e| e.to_string())?;
     let release = fields
@@ -41,10 +55,8 @@ fn seed(policy: &Policy, entry: &JournalEntry) -> Result<Seed, String> {
         "contract_sealed" => {
             let plan = release
                 .as_deref()
-                .and_then(|r| policy.release(r))
-                .ok_or_else(|| {
-                    format!("the scenario seals {release:?}, which cockpit.toml does not name")
-                })?;
+                .and_then(plan)
+                .ok_or_else(|| format!("the scenario seals {release:?}, which nothing plans"))?;
             let contract = contract::of(policy, plan);
             Body::ContractSealed {
                 digest: contract::digest(&contract),
@@ -52,10 +64,9 @@ fn seed(policy: &Policy, entry: &JournalEntry) -> Result<Seed, String> {
             }
         }
         "approved" => {
-            if let (Some(plan), Some(fields)) = (
-                release.as_deref().and_then(|r| policy.release(r)),
-                fields.as_object_mut(),
-            ) {
+            if let (Some(plan), Some(fields)) =
+                (release.as_deref().and_then(plan), fields.as_object_mut())
+            {
                 let digest = contract::approval_digest(plan, &contract::of(policy, plan));
                 fields.insert("digest".to_owned(), Value::String(digest));
             }

@@ -210,7 +210,7 @@ fn order(list: &[Value]) -> Vec<&str> {
 
 /// Whether a field counts seconds.
 fn is_length(what: &str) -> bool {
-    const FIELDS: [&str; 9] = [
+    const FIELDS: [&str; 10] = [
         "every",
         "window",
         "hold_for",
@@ -220,6 +220,7 @@ fn is_length(what: &str) -> bool {
         "length",
         "manual_shelf_life",
         "watch_long",
+        "window_left",
     ];
     let field = what.rsplit(' ').next().unwrap_or(what);
     FIELDS.contains(&field) || what.starts_with("limits ")

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use chrono_tz::Tz;
+use schemars::JsonSchema;
 use serde_json::Value;
 
 use super::shape::schema_of;
@@ -66,7 +67,12 @@ pub fn starter(answers: &Answers) -> String {
     checklist(&mut out, answers);
     oncall(&mut out);
     release(&mut out, answers);
-    limits(&mut out);
+    numbers::<raw::people::Risk>(
+        &mut out,
+        "risk",
+        "Points of a release's risk, as shipped: their sum picks the class low, normal or high.",
+    );
+    numbers::<raw::Limits>(&mut out, "limits", "Numbers of the rules, as shipped.");
     out
 }
 
@@ -347,7 +353,7 @@ fn people(out: &mut String) {
     put!(out, "# [approvals]");
     put!(
         out,
-        "# high = {{ of = [\"release-manager\"], count = 1 }}\n"
+        "# high = {{ of = [\"release-manager\"], count = 1 }}\n# connection = \"snow\"             # change records (ServiceNow) or tickets (Jira) that hold approvals, too\n"
     );
 }
 
@@ -428,7 +434,7 @@ fn release(out: &mut String, answers: &Answers) {
     );
     put!(
         out,
-        "# risk = \"normal\"                 # low | normal | high"
+        "# risk = \"normal\"                 # low | normal | high; the points of [risk] may raise it"
     );
     put!(
         out,
@@ -442,10 +448,10 @@ fn release(out: &mut String, answers: &Answers) {
 }
 
 /// Straight from the schema, so that a new number cannot be forgotten.
-fn limits(out: &mut String) {
-    put!(out, "# Numbers of the rules, as shipped.");
-    put!(out, "[limits]");
-    let schema = schema_of::<raw::Limits>(true);
+fn numbers<T: JsonSchema>(out: &mut String, table: &str, about: &str) {
+    put!(out, "# {about}");
+    put!(out, "[{table}]");
+    let schema = schema_of::<T>(true);
     for (name, property) in schema
         .get("properties")
         .and_then(Value::as_object)

@@ -45,6 +45,7 @@ pub fn context(s: &Situation, policy: &Policy) -> Value {
         "alerts": alerts(s),
         "incidents": s.oncall.incidents,
         "watch": watch(s),
+        "permission": permission(s),
         "debts": debts(s),
         "feeds": feeds(s),
         "troubles": s.troubles,
@@ -117,6 +118,28 @@ fn change(c: &Change) -> Value {
         "to": c.to,
         "kind": kind,
         "reversible": reversible,
+    })
+}
+
+/// Class, approvals, overrides and what a freeze strands, as sentences.
+fn permission(s: &Situation) -> Value {
+    let c = &s.clearance;
+    let given = c.approval.given.iter().map(|a| {
+        let void = a.void.as_ref();
+        let void = void.map_or(String::new(), |why| format!("; does not count: {why}"));
+        format!("{} as {} ({}){void}", a.by, a.role, a.how)
+    });
+    json!({
+        "risk": c.risk.as_ref().map(|r| format!("{}, {} points", r.class.word(), r.total)),
+        "points": c.risk.iter().flat_map(|r| {
+            let named = r.points.iter().filter(|p| p.points > 0);
+            let named = named.map(|p| format!("{}: {} ({})", p.title, p.said, p.points));
+            r.kept.iter().cloned().chain(named).collect::<Vec<_>>()
+        }).collect::<Vec<_>>(),
+        "approval": c.approval.said,
+        "given": given.collect::<Vec<_>>(),
+        "overrides": c.overrides.iter().map(|o| &o.said).collect::<Vec<_>>(),
+        "stranded": c.stranded.iter().map(|x| &x.said).collect::<Vec<_>>(),
     })
 }
 

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::act::{Act, Outcome};
-use super::policy::{Gate, Release, Section, Trigger};
+use super::policy::{Gate, Release, RiskClass, Section, Trigger};
 use super::record::DeployState;
 use super::time::Instant;
 use super::verdict::Verdict;
@@ -284,6 +284,62 @@ pub enum Body {
         digest: String,
         /// When it expires.
         expires: Instant,
+        /// How the approver is known: `os user`, `by word, taken by ana`, `change record CHG0030192 at snow`.
+        #[serde(default)]
+        how: String,
+        /// The vendor's record that holds it, where one does.
+        #[serde(default)]
+        record: Option<String>,
+        /// Service → content digest of its image, where the registry told it then.
+        #[serde(default)]
+        images: BTreeMap<String, String>,
+    },
+    /// Approval was asked for.
+    ApprovalAsked {
+        /// Roles that may approve.
+        of: Vec<String>,
+        /// How many are needed.
+        count: u32,
+        /// Digest of what is to be approved.
+        digest: String,
+        /// What was said to them.
+        note: String,
+    },
+    /// Risk class and points of a release as its deployment began; they count from then on.
+    RiskJudged {
+        /// The class.
+        class: RiskClass,
+        /// Sum of the points.
+        total: u32,
+        /// Each point in words.
+        points: Vec<String>,
+    },
+    /// Somebody asked to override a rule; a second person has to confirm it.
+    OverrideAsked {
+        /// Rule name, such as `freeze/quarter end`.
+        rule: String,
+        /// Reason as typed.
+        reason: String,
+        /// Until when it may be confirmed.
+        until: Instant,
+        /// Who may, as it was then; empty: anybody but the asker.
+        may: Vec<String>,
+    },
+    /// A request for an override was declined, or withdrawn by the one who asked.
+    OverrideDropped {
+        /// Rule name.
+        rule: String,
+        /// Who dropped it.
+        by: String,
+        /// Why, as typed.
+        why: String,
+    },
+    /// A freeze was crossed by an act that it lets pass.
+    FreezeCrossed {
+        /// The freeze.
+        freeze: String,
+        /// What crossed it, such as a plan's id.
+        by: String,
     },
     /// A rule was overridden.
     Overridden {
@@ -295,6 +351,15 @@ pub enum Body {
         expires: Instant,
         /// Second person, for a hard freeze.
         second: Option<String>,
+        /// How the second person is known: `os user`, `by word, taken by ana`.
+        #[serde(default)]
+        second_known_by: Option<String>,
+        /// Who asked, where another person confirmed it; else the actor.
+        #[serde(default)]
+        asked_by: Option<String>,
+        /// No second person answered: done alone, told to the rule's owner, to be reviewed.
+        #[serde(default)]
+        break_glass: bool,
     },
     /// An Undecided was accepted by a person.
     Accepted {
@@ -529,6 +594,11 @@ impl Body {
             Self::Waived { .. } => "waived",
             Self::SectionKept { .. } => "section_kept",
             Self::Approved { .. } => "approved",
+            Self::ApprovalAsked { .. } => "approval_asked",
+            Self::RiskJudged { .. } => "risk_judged",
+            Self::OverrideAsked { .. } => "override_asked",
+            Self::OverrideDropped { .. } => "override_dropped",
+            Self::FreezeCrossed { .. } => "freeze_crossed",
             Self::Overridden { .. } => "overridden",
             Self::Accepted { .. } => "accepted",
             Self::Intended { .. } => "intended",

@@ -79,6 +79,7 @@ pub fn needs(policy: &Policy, journal: &Journal, now: Now) -> Vec<Need> {
                 );
             }
         }
+        out.approvals(release);
         out.reactions(journal, release);
         out.proofs(journal, release);
     }
@@ -339,6 +340,35 @@ impl Needs<'_> {
                     args(version),
                 );
             }
+        }
+    }
+
+    /// Change records, or else tickets, that hold approvals of a release.
+    fn approvals(&mut self, release: &Release) {
+        let Some(name) = &self.policy.approval_records else {
+            return;
+        };
+        let connection = self.policy.connections.get(name);
+        let kind = [RecordKind::Change, RecordKind::Ticket]
+            .into_iter()
+            .find(|k| connection.is_some_and(|c| c.read_of(*k).is_some()));
+        let versions: Vec<&str> = release.changes.iter().map(|c| c.to.as_str()).collect();
+        let args = BTreeMap::from([
+            ("release".to_owned(), release.id.clone()),
+            ("title".to_owned(), release.title.clone()),
+            ("environment".to_owned(), release.environment.clone()),
+            ("version".to_owned(), versions.join(",")),
+        ]);
+        if let Some(kind) = kind {
+            self.add(
+                format!("approvals/{}", release.id),
+                Subject::Approvals {
+                    release: release.id.clone(),
+                },
+                &name.clone(),
+                kind,
+                args,
+            );
         }
     }
 

@@ -84,6 +84,11 @@ pub enum Subject {
         /// Version.
         version: String,
     },
+    /// Change records or tickets that hold a release's approvals.
+    Approvals {
+        /// Release id.
+        release: String,
+    },
     /// Reactions to a brief.
     Reactions {
         /// Id of the act that sent it.

@@ -10,6 +10,7 @@ use super::act::Verb;
 use super::conflict::DeadlineKind;
 pub use super::judge::Direction;
 use super::record::RecordKind;
+use super::recur::moment::Day;
 use super::secret::SecretRef;
 use super::time::Instant;
 use super::window::event::EventRule;
@@ -45,6 +46,12 @@ pub struct Policy {
     pub calendars: Vec<CalendarSource>,
     /// Approval rule by risk class.
     pub approvals: BTreeMap<RiskClass, ApprovalRule>,
+    /// Connection whose change records or tickets hold approvals.
+    #[serde(default)]
+    pub approval_records: Option<String>,
+    /// What a release's risk is made of.
+    #[serde(default)]
+    pub risk: RiskTable,
     /// People by the name used here.
     pub people: BTreeMap<String, Person>,
     /// At most 14 items.
@@ -71,6 +78,28 @@ impl Policy {
     /// The environment of that name.
     pub fn environment(&self, name: &str) -> Option<&Environment> {
         self.environments.iter().find(|e| e.name == name)
+    }
+    /// The name in `[people]` of somebody who is called by name, login or vendor's name, whatever the case; else what was
+    /// given, trimmed.
+    pub fn known_as(&self, called: &str) -> String {
+        let called = called.trim();
+        let same = |name: &str| name.trim().to_lowercase() == called.to_lowercase();
+        self.people
+            .iter()
+            .find(|(name, p)| {
+                same(name) || p.os.iter().any(|o| same(o)) || p.vendor.iter().any(|v| same(v))
+            })
+            .map_or_else(|| called.to_owned(), |(name, _)| name.clone())
+    }
+    /// Are those two names of one person?
+    pub fn same_person(&self, a: &str, b: &str) -> bool {
+        self.known_as(a).to_lowercase() == self.known_as(b).to_lowercase()
+    }
+    /// The roles of a person, by any of their names.
+    pub fn roles(&self, called: &str) -> &[String] {
+        self.people
+            .get(&self.known_as(called))
+            .map_or(&[], |p| p.roles.as_slice())
     }
     /// The release of that id.
     pub fn release(&self, id: &str) -> Option<&Release> {
@@ -448,6 +477,93 @@ pub enum RiskClass {
     Normal,
     /// Needs more eyes.
     High,
+}
+
+impl RiskClass {
+    /// The word shown.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Normal => "normal",
+            Self::High => "high",
+        }
+    }
+}
+
+/// What a release's risk is made of: points a person can add up (SEMANTICS 3). Each threshold stands beside its points;
+/// 0 points switch a line off.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct RiskTable {
+    /// Sum from which a release is normal.
+    pub normal_from: u32,
+    /// Sum from which a release is high.
+    pub high_from: u32,
+    /// Commits from which a change is large.
+    pub many_commits: u32,
+    /// Points of a change with many commits.
+    pub commits: u32,
+    /// Files from which a change is large.
+    pub many_files: u32,
+    /// Points of a change that touches many files.
+    pub files: u32,
+    /// Globs over paths that carry risk.
+    pub risky_paths: Vec<String>,
+    /// Points where one of them is touched.
+    pub paths: u32,
+    /// Days without a release of the service from which much has piled up.
+    pub idle_days: u32,
+    /// Points of a service that was idle so long.
+    pub idle: u32,
+    /// Percent of failed releases of the service above which it fails often.
+    pub often_failed: u32,
+    /// Points of a service that fails often.
+    pub failed: u32,
+    /// Seconds that should be left of the window after the release.
+    pub window_left: u64,
+    /// Points where less is left.
+    pub window: u32,
+    /// Points of each conflict, at most two of them.
+    pub conflict: u32,
+    /// Points of a part that cannot be undone.
+    pub irreversible: u32,
+    /// Days after which fewer people are there.
+    pub late_days: Vec<Day>,
+    /// Points of a start on one of them.
+    pub late: u32,
+    /// Points of a holiday on the day of the start or the day after.
+    pub holiday: u32,
+    /// Points of each line that is not known.
+    pub unknown: u32,
+}
+
+impl Default for RiskTable {
+    fn default() -> Self {
+        Self {
+            normal_from: 3,
+            high_from: 8,
+            many_commits: 20,
+            commits: 1,
+            many_files: 100,
+            files: 1,
+            risky_paths: ["**/migrations/**", "**/*.sql", "**/*.tf"]
+                .map(str::to_owned)
+                .to_vec(),
+            paths: 2,
+            idle_days: 30,
+            idle: 1,
+            often_failed: 15,
+            failed: 2,
+            window_left: 3600,
+            window: 1,
+            conflict: 1,
+            irreversible: 3,
+            late_days: vec![Day::Fri, Day::Sat, Day::Sun],
+            late: 1,
+            holiday: 1,
+            unknown: 1,
+        }
+    }
 }
 
 /// How many approvals, of whom.

@@ -9,7 +9,7 @@ use super::act::{Act, Danger};
 pub use super::conflict::{Conflict, ConflictKind, DeadlineKind, DeadlineView, Party, PartyKind};
 use super::event::{Body, Closing, Debt, HandoffItem, Plan, StepState};
 use super::observe::{Fault, Freshness};
-use super::policy::{Release, Section, Then, Unit};
+use super::policy::{Release, RiskClass, Section, Then, Unit};
 use super::record::DeployState;
 use super::time::{Instant, Now, Span};
 use super::verdict::Verdict;
@@ -920,6 +920,137 @@ pub enum Task {
     },
 }
 
+/// One named point of a release's risk.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct RiskPoint {
+    /// Stable id: commits, files, paths, idle, failed, window, conflicts, irreversible, late, holiday.
+    pub id: String,
+    /// What is looked at.
+    pub title: String,
+    /// Points it adds.
+    pub points: u32,
+    /// The numbers behind it, or why they are not known.
+    pub said: String,
+    /// Are they known?
+    pub known: bool,
+}
+
+/// Why a release's class is what it is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct RiskView {
+    /// The class that counts: the higher of the declared one and that of the points.
+    pub class: RiskClass,
+    /// As declared.
+    pub declared: RiskClass,
+    /// By the points.
+    pub by_points: RiskClass,
+    /// Sum of the points.
+    pub total: u32,
+    /// Sum from which it is normal, and from which it is high.
+    pub from: (u32, u32),
+    /// Line by line; empty where the class was kept as the deployment began.
+    pub points: Vec<RiskPoint>,
+    /// Kept as it was when the deployment began: the points in words.
+    pub kept: Vec<String>,
+}
+
+/// An approval on record, and whether it counts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ApprovalLine {
+    /// Who.
+    pub by: String,
+    /// In which role.
+    pub role: String,
+    /// How the approver is known.
+    pub how: String,
+    /// When it expires.
+    pub expires: Instant,
+    /// Why it does not count; `None` where it does.
+    pub void: Option<String>,
+}
+
+/// Approvals of the current release.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ApprovalView {
+    /// approved, asked, needed, not needed.
+    pub mark: Mark,
+    /// One sentence.
+    pub said: String,
+    /// Roles that may approve.
+    pub of: Vec<String>,
+    /// How many are needed.
+    pub count: u32,
+    /// What they are bound to: digest of versions and contract.
+    pub digest: String,
+    /// On record, oldest first.
+    pub given: Vec<ApprovalLine>,
+    /// What change records or tickets say, a line each.
+    pub records: Vec<String>,
+}
+
+/// An override asked for, in force, or over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OverrideView {
+    /// Rule, such as `freeze/quarter end`.
+    pub rule: String,
+    /// asked, in force.
+    pub mark: Mark,
+    /// Who asked.
+    pub by: String,
+    /// Reason as typed.
+    pub reason: String,
+    /// Until when it may be confirmed, or holds.
+    pub until: Instant,
+    /// Who may confirm it; empty while asked: anybody but the one who asked.
+    pub may: Vec<String>,
+    /// Second person and how known.
+    pub second: Option<(String, String)>,
+    /// The glass was broken: nobody answered.
+    pub break_glass: bool,
+    /// One sentence with all of it.
+    pub said: String,
+}
+
+/// What a freeze that began, or is about to, leaves hanging.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Stranded {
+    /// The freeze.
+    pub freeze: String,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// When it begins; `None`: it is in force.
+    pub begins: Option<Instant>,
+    /// When it ends.
+    pub until: Option<Instant>,
+    /// rollout, watch, hold, queued release.
+    pub what: String,
+    /// Release.
+    pub release: String,
+    /// Service, where it is one.
+    pub service: Option<String>,
+    /// The ways out: word, action key.
+    pub offers: Vec<(String, String)>,
+    /// One sentence with all of it.
+    pub said: String,
+}
+
+/// What the current release still needs of people: class, approvals, overrides; and what a freeze strands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Clearance {
+    /// Risk of the current release.
+    pub risk: Option<RiskView>,
+    /// Its approvals.
+    pub approval: ApprovalView,
+    /// Its overrides: asked for first.
+    pub overrides: Vec<OverrideView>,
+    /// What freezes leave hanging, over all open releases.
+    pub stranded: Vec<Stranded>,
+}
+
 /// The whole situation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Situation {
@@ -940,6 +1071,9 @@ pub struct Situation {
     pub current: Option<String>,
     /// All releases, current first.
     pub releases: Vec<ReleaseView>,
+    /// Risk, approvals, overrides, and what freezes strand.
+    #[serde(default)]
+    pub clearance: Clearance,
     /// Calendar pane.
     pub calendar: CalendarView,
     /// Deploys pane.

@@ -238,6 +238,8 @@ pub fn policy() -> Policy {
         freezes: Vec::new(),
         calendars: Vec::new(),
         approvals: BTreeMap::new(),
+        approval_records: None,
+        risk: RiskTable::default(),
         people: BTreeMap::from([
             ("ana".to_owned(), person("ana", "U-ana", &["release-manager"])),
             ("ben".to_owned(), person("ben", "U-ben", &["service-owner"])),
@@ -317,6 +319,8 @@ pub struct Vendors {
     pub builds: Vec<Build>,
     pub commits: Vec<Commit>,
     pub reactions: Vec<Reaction>,
+    /// Change records that hold approvals, as a connector brings them.
+    pub changes: Vec<serde_json::Value>,
     pub events: BTreeMap<String, Vec<crate::domain::record::Event>>,
     pub absent: BTreeSet<String>,
     pub findings: Vec<serde_json::Value>,
@@ -608,6 +612,7 @@ impl World {
                     present: !v.absent.contains(version),
                     digest: Some("sha256:1".into()),
                 }]),
+                Subject::Approvals { .. } => Records::Other(v.changes.clone()),
                 Subject::Reactions { .. } => Records::Reaction(v.reactions.clone()),
                 Subject::Item { .. } if need.kind == RecordKind::Finding => {
                     Records::Other(v.findings.clone())

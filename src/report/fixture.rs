@@ -558,6 +558,7 @@ pub(crate) fn story() -> Situation {
         },
         current: Some(RELEASE.into()),
         releases: vec![release()],
+        clearance: Default::default(),
         calendar: calendar(),
         deployments: deployments(),
         checklist: checklist(),
@@ -746,6 +747,7 @@ pub(crate) fn empty() -> Situation {
         },
         current: None,
         releases: vec![],
+        clearance: Default::default(),
         calendar: CalendarView {
             state: Mark::new("unknown", Tone::Unknown),
             ..CalendarView::default()
@@ -807,6 +809,8 @@ pub(crate) fn policy() -> Policy {
         freezes: vec![],
         calendars: vec![],
         approvals: BTreeMap::new(),
+        approval_records: None,
+        risk: Default::default(),
         people: BTreeMap::new(),
         checklist: vec![],
         oncall: OncallPolicy {

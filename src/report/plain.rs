@@ -1,5 +1,6 @@
 //! The plain face: all that the panes say, as calm text without a single escape code.
 
+mod clearance;
 mod flight;
 mod head;
 mod people;
@@ -37,6 +38,7 @@ pub fn plain(s: &Situation, options: Options) -> String {
     head::troubles(&mut w);
     ship::calendar(&mut w);
     plans::all(&mut w);
+    clearance::clearance(&mut w);
     ship::releases(&mut w);
     flight::deploys(&mut w);
     flight::plan(&mut w);

@@ -761,6 +761,115 @@ fn a_backtest_reads_the_demo_s_history_and_ends_with_its_counts() {
     Machine::with(BRIEF).run(&["backtest"]).ends(3);
 }
 
+/// A release under a hard freeze, and no vendor at all.
+const FROZEN: &str = r#"
+timezone = "Europe/Berlin"
+[environments.production]
+protected = true
+[[service]]
+name = "checkout"
+[[freeze]]
+name = "year end"
+start = 2020-01-01
+strength = "hard"
+override_by = ["release-manager"]
+owner = "finance"
+[people.ana]
+os = "ana"
+roles = ["driver"]
+[people.lena]
+os = "lena"
+roles = ["service-owner"]
+[people.tom]
+os = "tom"
+roles = ["release-manager"]
+[approvals]
+normal = { of = ["release-manager"], count = 1 }
+[[release]]
+id = "r1"
+environment = "production"
+driver = "ana"
+author = "lena"
+changes = [{ service = "checkout", to = "2.0.0" }]
+"#;
+
+#[test]
+fn an_override_is_asked_for_refused_to_its_asker_and_confirmed_by_another() {
+    let machine = Machine::with(FROZEN);
+    machine.run(&["trust", "--yes"]).ends(0);
+    let rule = "freeze/year end";
+    machine
+        .run(&["override", "r1"])
+        .ends(0)
+        .says("freeze/year end: Ask to override freeze/year end (--reason; --typed checkout)");
+    machine
+        .run(&["override", "r1", rule, "--reason", "fire"])
+        .ends(1)
+        .complains("type checkout to confirm");
+    let typed = |more: &[&str]| {
+        let mut words = vec!["override", "r1", rule, "--typed", "checkout"];
+        words.extend(more);
+        machine.run(&words)
+    };
+    typed(&["--second", "tom", "--reason", "fire", "--dry-run"])
+        .ends(0)
+        .says("would journal override_asked");
+    typed(&["--reason", "fire"]).ends(0);
+    machine
+        .run(&["override", "r1"])
+        .ends(0)
+        .says("asked: override of freeze/year end asked by ana (fire): tom may confirm until");
+    for own in ["ana", "ANA"] {
+        typed(&["--second", own])
+            .ends(1)
+            .complains("ana asked for it: the second person is somebody else; tom may confirm it");
+    }
+    typed(&["--second", "lena"])
+        .ends(1)
+        .complains("lena may not confirm it");
+    typed(&["--break-glass", "--reason", "fire"])
+        .ends(1)
+        .complains("tom was asked and may still answer");
+    // Tom, at his own keys on the same journal.
+    let mut command = machine.command();
+    let words = ["override", "r1", rule, "--typed", "checkout"];
+    let output = command.env("USER", "tom").args(words).output().unwrap();
+    Said::of(&words, &output).ends(0);
+    machine
+        .run(&["override", "r1"])
+        .ends(0)
+        .says("freeze/year end is overridden by ana until")
+        .says("second person tom (os user)");
+    let json = machine.run(&["status", "--json"]).json();
+    assert_eq!(
+        json["clearance"]["overrides"][0]["mark"]["word"],
+        "in force"
+    );
+    let debts = json["debts"].as_array().unwrap();
+    assert_eq!(debts[0]["debt"]["owner"], "ana");
+    machine.run(&["override", "r1"]).ends(0);
+}
+
+#[test]
+fn an_approval_is_asked_for_and_given_at_ones_own_login() {
+    let machine = Machine::with(FROZEN);
+    machine.run(&["trust", "--yes"]).ends(0);
+    machine
+        .run(&["approve", "r1", "--ask", "--note", "before four"])
+        .ends(0);
+    machine
+        .run(&["status", "--plain"])
+        .says("approval: class normal needs 1 approval of release-manager; has 0; asked by ana")
+        .says("risk normal:");
+    let mut command = machine.command();
+    let words = ["approve", "r1", "--by", "tom"];
+    let output = command.env("USER", "tom").args(words).output().unwrap();
+    Said::of(&words, &output).ends(0);
+    let json = machine.run(&["status", "--json"]).json();
+    assert_eq!(json["clearance"]["approval"]["given"][0]["how"], "os user");
+    machine.run(&["approve", "r1"]).ends(64).complains("--by");
+}
+
 #[test]
 fn the_gate_of_a_release_has_an_exit_code() {
     let machine = Machine::demo();

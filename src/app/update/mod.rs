@@ -139,7 +139,10 @@ fn tell(model: &mut Model) -> Option<Effect> {
     let service = shown_metric(model)
         .and_then(|id| situation.metrics.iter().find(|m| m.id == id))
         .map(|m| m.service.clone());
-    let looks = (situation.current.clone(), service);
+    // A release that was chosen stays the one, also while an older situation is on screen.
+    let known = |id: &String| situation.releases.iter().any(|r| r.plan.id == *id);
+    let chosen = model.looking.clone().filter(known);
+    let looks = (chosen.or_else(|| situation.current.clone()), service);
     if model.told == looks {
         return None;
     }

@@ -100,6 +100,7 @@ pub(super) fn own(model: &mut Model, own: Own) -> Vec<Effect> {
             }
         }
         Own::Tour => model.tour.shown = !model.tour.shown,
+        Own::Look => look(model),
         Own::Suspend => return vec![Effect::Suspend],
         Own::Redraw => return vec![Effect::Redraw],
     }
@@ -163,6 +164,21 @@ fn back(model: &mut Model) {
     } else if model.on_band {
         model.on_band = false;
     }
+}
+
+/// The selected release becomes the one that everything is about; the engine is told with the next word to it.
+fn look(model: &mut Model) {
+    let chosen = with_selected(model, |row, _| match &row.item {
+        rows::Item::Release(r) => Some((r.plan.id.clone(), r.plan.title.clone())),
+        _ => None,
+    });
+    let Some((id, title)) = chosen.flatten() else {
+        model.say(Loudness::Info, "no release is selected");
+        return;
+    };
+    model.looking = Some(id);
+    model.overlays.pop();
+    model.say(Loudness::Info, format!("looking at {title}"));
 }
 
 fn open(model: &mut Model, list: ListId) {

@@ -453,6 +453,104 @@ fn an_override_is_asked_for_from_the_refusal_and_answers_it() {
     );
 }
 
+/// A request is open: the same key confirms it, another declines it, and the glass is beside them.
+#[test]
+fn a_second_person_answers_from_the_refusal() {
+    let rule = "freeze/quarter end";
+    let mut s = fixture::story();
+    let mut confirm = fixture::rollback_permit();
+    confirm.action = format!("override/{rule}");
+    confirm.typed = None;
+    confirm.inputs = vec![crate::domain::situation::Input {
+        key: "second".into(),
+        label: "second person".into(),
+        required: true,
+        default: String::new(),
+    }];
+    for prefix in ["override", "decline_override", "break_glass"] {
+        let mut p = confirm.clone();
+        p.action = format!("{prefix}/{rule}");
+        s.permits.insert(p.action.clone(), Permission::Granted(p));
+    }
+    let mut m = with(s);
+    for (key, prefix) in [
+        ("n", "decline_override"),
+        ("O", "break_glass"),
+        ("o", "override"),
+    ] {
+        press(&mut m, &["D", key]);
+        assert_eq!(top(&m), format!("dialog {prefix}/{rule}"));
+        press(&mut m, &["esc", "esc"]);
+        assert_eq!(top(&m), "panes");
+    }
+    // The one field that is empty takes what is typed; without a name nothing is sent.
+    assert_eq!(
+        acts(&press(&mut m, &["D", "o", "right", "enter"])),
+        Vec::<String>::new()
+    );
+    let effects = press(&mut m, &["t", "o", "m", "tab", "tab", "enter"]);
+    let sent = effects.iter().find_map(|e| match e {
+        Effect::Order(Order::Act { request, .. }) => Some(request.clone()),
+        _ => None,
+    });
+    let sent = sent.unwrap();
+    assert_eq!(sent.action, format!("override/{rule}"));
+    assert_eq!(sent.inputs["second"], "tom");
+    assert_eq!(top(&m), "panes", "the refusal below is answered");
+}
+
+#[test]
+fn a_release_that_was_chosen_stays_the_one_also_behind_an_older_situation() {
+    let mut m = story();
+    let mut other = fixture::story();
+    let mut second = other.releases[0].clone();
+    second.plan.id = "search-2026.47".into();
+    other.releases.push(second);
+    assess(&mut m, other.clone());
+    let told = |effects: &[Effect]| {
+        effects.iter().find_map(|e| match e {
+            Effect::Order(Order::Focus { release, .. }) => Some(release.clone()),
+            _ => None,
+        })
+    };
+    let effects = press(&mut m, &["l", "j", "space"]);
+    assert_eq!(told(&effects), Some(Some("search-2026.47".into())));
+    assert_eq!(top(&m), "panes");
+    // An answer from before the choice does not take it back.
+    assert_eq!(told(&assess(&mut m, other.clone())), None);
+    other.releases.truncate(1);
+    assert_eq!(
+        told(&assess(&mut m, other)),
+        Some(fixture::story().current),
+        "it is gone"
+    );
+}
+
+#[test]
+fn what_waits_for_a_second_person_stands_above_the_debts() {
+    let mut s = fixture::story();
+    s.clearance
+        .overrides
+        .push(crate::domain::situation::OverrideView {
+            rule: "freeze/x".into(),
+            mark: crate::domain::situation::Mark::new("asked", Tone::Hold),
+            by: "ana".into(),
+            reason: "fire".into(),
+            until: s.now.world,
+            may: vec!["tom".into()],
+            second: None,
+            break_glass: false,
+            said: "override of freeze/x asked by ana (fire): tom may confirm until 18:52".into(),
+        });
+    let m = with(s);
+    let rows = rows::rows(&m, ListId::Debts);
+    assert!(
+        rows[0].plain().contains("tom may confirm"),
+        "{}",
+        rows[0].plain()
+    );
+}
+
 #[test]
 fn a_dead_engine_is_said_and_takes_no_acts() {
     let mut m = story();

@@ -130,6 +130,8 @@ impl Check<'_> {
             demo: self.demo_world(),
             calendars,
             approvals: self.approvals(&people),
+            approval_records: self.approval_records(),
+            risk: self.risk(),
             checklist: self.checklist(),
             oncall: self.oncall(&people),
             releases: self.releases(&services, &environments, &people),

@@ -8,7 +8,7 @@ use crate::config::raw::people::{self as raw, CheckKind};
 use crate::domain::act::Verb;
 use crate::domain::policy::{
     ApprovalRule, Channel, Check as Proof, ChecklistItem, OncallPolicy, Person, RiskClass,
-    Rotation, Section,
+    RiskTable, Rotation, Section,
 };
 
 /// More than a person reads through before a deploy.
@@ -96,6 +96,53 @@ impl Check<'_> {
             );
         }
         out
+    }
+
+    /// The connection whose records hold approvals: it must read change records or tickets.
+    pub(super) fn approval_records(&mut self) -> Option<String> {
+        let name = self.raw.approvals.connection.clone()?;
+        let here = "approvals.connection";
+        self.expect_connection(here, &name, None);
+        if let Some(info) = self.connector_of(&name) {
+            let reads = |kind: &str| info.reads.iter().any(|r| r == kind);
+            let checked = !info.reads.is_empty() && info.driver != "command";
+            if checked && !reads("change") && !reads("ticket") {
+                let message = format!("connector {} reads no change records or tickets", info.id);
+                let help = format!("it reads {}", info.reads.join(", "));
+                self.found.error(here, message, Some(help));
+            }
+        }
+        Some(name)
+    }
+
+    pub(super) fn risk(&mut self) -> RiskTable {
+        let raw = &self.raw.risk;
+        if raw.high_from < raw.normal_from {
+            let why = "a release would be high before it is normal: high_from is below normal_from";
+            self.found.error("risk.high_from", why, None);
+        }
+        RiskTable {
+            normal_from: raw.normal_from,
+            high_from: raw.high_from,
+            many_commits: raw.many_commits,
+            commits: raw.commits,
+            many_files: raw.many_files,
+            files: raw.files,
+            risky_paths: raw.risky_paths.clone(),
+            paths: raw.paths,
+            idle_days: raw.idle_days,
+            idle: raw.idle,
+            often_failed: raw.often_failed,
+            failed: raw.failed,
+            window_left: raw.window_left.0,
+            window: raw.window,
+            conflict: raw.conflict,
+            irreversible: raw.irreversible,
+            late_days: raw.late_days.clone(),
+            late: raw.late,
+            holiday: raw.holiday,
+            unknown: raw.unknown,
+        }
     }
 
     pub(super) fn checklist(&mut self) -> Vec<ChecklistItem> {

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use calendar::{Calendar, Freeze, Window};
-use people::{Approvals, Item, Oncall, Person, Release};
+use people::{Approvals, Item, Oncall, Person, Release, Risk};
 use scalar::{Length, Query, Zone};
 use service::{Defaults, Service};
 
@@ -51,6 +51,8 @@ pub struct File {
     pub calendar: Vec<Calendar>,
     /// Approval rule by risk class.
     pub approvals: Approvals,
+    /// What a release's risk is made of.
+    pub risk: Risk,
     /// People by the name used here.
     pub people: BTreeMap<String, Person>,
     /// The checklist: at most 14 items.

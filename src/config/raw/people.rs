@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::scalar::{Argument, FlagOrText, Length, Texts, When};
-use crate::domain::policy::{ChangeKind, Purpose, RiskClass, Section, Severity};
+use crate::domain::policy::{ChangeKind, Purpose, RiskClass, RiskTable, Section, Severity};
+use crate::domain::recur::moment::Day;
 
 /// Approval rules by risk class.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -18,6 +19,83 @@ pub struct Approvals {
     pub normal: Option<Approval>,
     /// Releases that need more eyes.
     pub high: Option<Approval>,
+    /// Connection whose change records (ServiceNow) or tickets (Jira) hold approvals, too.
+    pub connection: Option<String>,
+}
+
+/// What a release's risk is made of: each point and from when on it counts; 0 switches a line off. The sum picks the class.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Risk {
+    /// Sum from which a release is normal; a low one must be declared low, too.
+    pub normal_from: u32,
+    /// Sum from which a release is high.
+    pub high_from: u32,
+    /// Commits from which a change is large.
+    pub many_commits: u32,
+    /// Points of so many commits.
+    pub commits: u32,
+    /// Files from which a change is large.
+    pub many_files: u32,
+    /// Points of so many files.
+    pub files: u32,
+    /// Globs over paths that carry risk.
+    pub risky_paths: Vec<String>,
+    /// Points where one of them is touched.
+    pub paths: u32,
+    /// Days without a release of the service after which much has piled up.
+    pub idle_days: u32,
+    /// Points of so long a pause.
+    pub idle: u32,
+    /// Percent of its releases that failed, above which a service fails often.
+    #[schemars(range(max = 100))]
+    pub often_failed: u32,
+    /// Points of a service that fails often.
+    pub failed: u32,
+    /// Time that should be left of the window once the release is through.
+    pub window_left: Length,
+    /// Points where less is left.
+    pub window: u32,
+    /// Points of each conflict, of two at most.
+    pub conflict: u32,
+    /// Points of a part that cannot be undone.
+    pub irreversible: u32,
+    /// Days after which fewer people are there.
+    pub late_days: Vec<Day>,
+    /// Points of a start on one of them.
+    pub late: u32,
+    /// Points of a holiday on the day of the start or the next.
+    pub holiday: u32,
+    /// Points of each line that is not known.
+    pub unknown: u32,
+}
+
+impl Default for Risk {
+    fn default() -> Self {
+        let rule = RiskTable::default();
+        Self {
+            normal_from: rule.normal_from,
+            high_from: rule.high_from,
+            many_commits: rule.many_commits,
+            commits: rule.commits,
+            many_files: rule.many_files,
+            files: rule.files,
+            risky_paths: rule.risky_paths,
+            paths: rule.paths,
+            idle_days: rule.idle_days,
+            idle: rule.idle,
+            often_failed: rule.often_failed,
+            failed: rule.failed,
+            window_left: Length(rule.window_left),
+            window: rule.window,
+            conflict: rule.conflict,
+            irreversible: rule.irreversible,
+            late_days: rule.late_days,
+            late: rule.late,
+            holiday: rule.holiday,
+            unknown: rule.unknown,
+        }
+    }
 }
 
 /// How many approvals, of whom.
@@ -209,7 +287,7 @@ pub struct Release {
     pub purpose: Purpose,
     /// Watch for 72h.
     pub significant: bool,
-    /// Risk class.
+    /// Risk class: the points of [risk] may raise it, never lower it.
     pub risk: RiskClass,
     /// What may go wrong, for the brief.
     pub failure_modes: Vec<String>,

@@ -129,11 +129,40 @@ use super::errors::error;
     "no role"
 )]
 #[case(
+    "[approvals]\nconnection = \"snow\"",
+    2,
+    14,
+    "approvals.connection",
+    "no connection"
+)]
+#[case(
+    "[approvals]\nconnection = \"prom\"",
+    2,
+    14,
+    "approvals.connection",
+    "reads no change records or tickets"
+)]
+#[case(
+    "[risk]\nnormal_from = 5\nhigh_from = 4",
+    3,
+    13,
+    "risk.high_from",
+    "high_from is below normal_from"
+)]
+#[case("[risk]\ncommit = 2", 2, 1, "risk.commit", "did you mean")]
+#[case(
+    "[risk]\nlate_days = [\"freitag\"]",
+    2,
+    14,
+    "risk.late_days[0]",
+    "\"fri\""
+)]
+#[case(
     "[approvals]\nhuge = { of = [\"a\"] }",
     2,
     1,
     "approvals.huge",
-    "known here: high, low, normal"
+    "known here: "
 )]
 #[case(
     "[[checklist]]\nsection = \"predeploy\"\ntitle = \"a\"",

@@ -5,7 +5,7 @@ use chrono::Duration;
 use crate::domain::policy::{Section, Then};
 use crate::domain::record::DeployState;
 use crate::domain::situation::{
-    Advice, Band, Countdown, NextStep, Permission, Phase, Reason, Situation, TriggerView,
+    Advice, Band, Countdown, NextStep, Permission, Phase, Reason, Situation, Stranded, TriggerView,
 };
 use crate::domain::verdict::Verdict;
 
@@ -17,6 +17,7 @@ const REASONS: usize = 4;
 /// Fills in band and NEXT line.
 pub(super) fn advise(view: &View<'_>, s: &mut Situation) {
     let (advice, mut reasons) = word(view, s);
+    strands(s, advice, &mut reasons);
     reasons.truncate(REASONS);
     let session = &view.observed.session;
     let current = s.releases.first().cloned();
@@ -52,6 +53,19 @@ fn reason(text: impl Into<String>, evidence: Option<String>) -> Reason {
     Reason {
         text: text.into(),
         evidence,
+    }
+}
+
+/// A freeze that strands the current release stands behind the first reason; it warns and blocks nothing.
+fn strands(s: &Situation, advice: Advice, reasons: &mut Vec<Reason>) {
+    let flying = matches!(
+        advice,
+        Advice::Hold | Advice::Proceed | Advice::Watching | Advice::RollBack | Advice::RollForward
+    );
+    let mine = |x: &&Stranded| s.current.as_ref() == Some(&x.release);
+    if let Some(first) = s.clearance.stranded.iter().find(mine).filter(|_| flying) {
+        let at = reasons.len().min(1);
+        reasons.insert(at, reason(first.said.clone(), Some("calendar".to_owned())));
     }
 }
 
@@ -202,6 +216,7 @@ fn start(s: &Situation, view: &View<'_>) -> (Advice, Vec<Reason>) {
             let evidence = match r.rule.split_once('/') {
                 Some(("checklist", item)) => Some(format!("item/{item}")),
                 Some(("freeze" | "window" | "calendar", _)) => Some("calendar".to_owned()),
+                Some(("approval", _)) => Some("risk".to_owned()),
                 _ if r.rule == "fit" || r.rule == "calendar" => Some("calendar".to_owned()),
                 _ if r.rule == "cover" => Some("oncall".to_owned()),
                 _ => None,
@@ -519,6 +534,14 @@ fn no_go(view: &View<'_>, s: &Situation, first: String) -> NextStep {
             "seal the contract",
             "gates and triggers are agreed before deploying",
         );
+    }
+    if let Some(asked) = s
+        .clearance
+        .overrides
+        .iter()
+        .find(|o| o.mark.word == "asked")
+    {
+        return step("", "wait for the second person", asked.said.clone());
     }
     if !briefed && matches!(s.permits.get("brief"), Some(Permission::Granted(_))) {
         return step("brief", "brief on-call", "nobody was told yet");

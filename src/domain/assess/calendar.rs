@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use chrono::Duration;
 
-use crate::domain::event::Closing;
+use crate::domain::event::{Body, Closing};
 use crate::domain::planning;
 use crate::domain::policy::Release;
 use crate::domain::rules::{Rules, target};
@@ -19,7 +19,7 @@ use crate::domain::window::{
 
 use super::need::words;
 use super::span::origin_of;
-use super::{Proofs, View, clock_full, conflicts, need, phase_of};
+use super::{Proofs, View, clock_full, conflicts, need, overrides, phase_of};
 
 /// Days on the strip.
 const STRIP_DAYS: i64 = 8;
@@ -126,6 +126,22 @@ fn lifted(view: &View<'_>, target: &Target, needed: Duration) -> Option<(Standin
     ))
 }
 
+/// Wait or override; where an override was asked for, who may confirm it.
+fn way_out(view: &View<'_>, rule: &str) -> String {
+    match overrides::pending(view, rule) {
+        Some(asked) => {
+            let may = overrides::may_confirm(view, &overrides::terms(view, rule), &asked.by);
+            format!(
+                "{} asked to override it: {} may confirm until {}",
+                asked.by,
+                overrides::names(may.as_deref(), &asked.by),
+                clock_full(asked.until, view.at(), view.policy.timezone)
+            )
+        }
+        None => "wait, or override with a reason".to_owned(),
+    }
+}
+
 fn fit_sentence(fit: &Fit) -> String {
     match fit {
         Fit::Unknown => {
@@ -161,7 +177,7 @@ fn by_rules(view: &View<'_>, standing: &Standing, refusals: &mut Vec<Refusal>) {
         refusal.overridable = hold.kind != HoldKind::Calendar;
         refusal.way_out = Some(match hold.kind {
             HoldKind::Calendar => "see the calendar's feed for what to do".to_owned(),
-            _ => "wait, or override with a reason".to_owned(),
+            _ => way_out(view, &refusal.rule),
         });
         refusals.push(refusal);
     }
@@ -177,7 +193,7 @@ fn by_rules(view: &View<'_>, standing: &Standing, refusals: &mut Vec<Refusal>) {
 pub(super) fn overridden(view: &View<'_>, rule: &str) -> bool {
     view.state
         .and_then(|s| s.overrides.get(rule))
-        .is_some_and(|(_, expires)| *expires > view.at())
+        .is_some_and(|o| o.expires > view.at())
 }
 
 /// Active freezes that want an override even for a rollback.
@@ -213,6 +229,23 @@ pub(super) fn rollback_refusals(view: &View<'_>, release: &Release) -> (Vec<Refu
     let mut seen = BTreeSet::new();
     refusals.retain(|r: &Refusal| seen.insert(r.rule.clone()));
     (refusals, crossed)
+}
+
+/// The freezes that an act on the current release crosses, for the journal.
+pub(crate) fn crossed_by(view: &View<'_>, by: &str) -> Vec<Body> {
+    let Some(release) = view.release else {
+        return Vec::new();
+    };
+    let (_, crossed) = rollback_refusals(view, release);
+    let mut seen = BTreeSet::new();
+    crossed
+        .into_iter()
+        .filter(|freeze| seen.insert(freeze.clone()))
+        .map(|freeze| Body::FreezeCrossed {
+            freeze,
+            by: by.to_owned(),
+        })
+        .collect()
 }
 
 /// The calendar pane.
@@ -259,6 +292,8 @@ pub(super) fn calendar(view: &View<'_>, proofs: &mut Proofs) -> CalendarView {
     };
     out.state = state_mark(&standing.state);
     out.reasons = standing.reasons(tz);
+    out.reasons
+        .extend(overrides::views(view).into_iter().map(|o| o.said));
     if let Some(rules) = view.observed.rules.as_deref() {
         out.reasons.extend(rules.problems.clone());
     }

@@ -8,7 +8,7 @@ use crate::domain::time::{self, Instant};
 use crate::domain::verdict::Verdict;
 
 use super::proofs::{Proof, automatic, manual};
-use super::{Proofs, View};
+use super::{Proofs, View, risk};
 
 /// The whole list of the current release.
 pub(super) fn checklist(view: &View<'_>, s: &Situation, proofs: &mut Proofs) -> ChecklistView {
@@ -18,7 +18,11 @@ pub(super) fn checklist(view: &View<'_>, s: &Situation, proofs: &mut Proofs) -> 
     let mut items = Vec::new();
     for item in &view.policy.checklist {
         let (one, proof) = judge(view, s, item);
-        proofs.insert(format!("item/{}", item.id), prove(view, item, &one, &proof));
+        let mut evidence = prove(view, item, &one, &proof);
+        if item.check == Check::Approved {
+            evidence.lines.extend(approved_by(view, s));
+        }
+        proofs.insert(format!("item/{}", item.id), evidence);
         items.push(one);
     }
     let done = |i: &ItemView| i.verdict == Verdict::Pass || i.mark.word == "waived";
@@ -200,6 +204,32 @@ fn prove(view: &View<'_>, item: &ChecklistItem, one: &ItemView, proof: &Proof) -
         source: proof.source.clone(),
         ..Evidence::default()
     }
+}
+
+/// Behind `approved`: who, how known, what does not count, and what the class is made of.
+fn approved_by(view: &View<'_>, s: &Situation) -> Vec<(String, String)> {
+    let a = &s.clearance.approval;
+    let mut lines = vec![("approval".to_owned(), a.said.clone())];
+    for given in &a.given {
+        let counts = match &given.void {
+            Some(why) => format!("does not count: {why}"),
+            None => format!(
+                "until {}",
+                super::clock_full(given.expires, view.at(), view.policy.timezone)
+            ),
+        };
+        lines.push((
+            given.by.clone(),
+            format!("as {}, {}, {counts}", given.role, given.how),
+        ));
+    }
+    lines.extend(a.records.iter().map(|r| ("record".to_owned(), r.clone())));
+    if !a.digest.is_empty() {
+        let short: String = a.digest.chars().take(12).collect();
+        lines.push(("bound to".to_owned(), short));
+    }
+    lines.extend(s.clearance.risk.iter().flat_map(risk::lines));
+    lines
 }
 
 /// The words kept of every item of a section when its phase ends.

@@ -65,6 +65,7 @@ fn what(subject: &Subject) -> String {
         Subject::Commits { service, .. } => format!("commits of {service}"),
         Subject::Builds { service, version } => format!("builds of {service} {version}"),
         Subject::Artifact { service, version } => format!("image of {service} {version}"),
+        Subject::Approvals { release } => format!("approvals of {release}"),
         Subject::Reactions { .. } => "answers to the brief".to_owned(),
         Subject::Item { item } => format!("checklist item {item}"),
     }

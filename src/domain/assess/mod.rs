@@ -3,6 +3,7 @@
 
 mod advice;
 mod agenda;
+pub(crate) mod approvals;
 pub mod backtest;
 mod calendar;
 mod chart;
@@ -20,17 +21,20 @@ mod metrics;
 mod need;
 mod oncall;
 mod order;
+pub(crate) mod overrides;
 mod owed;
 mod passport;
 mod permits;
 mod plan;
 pub(crate) mod poll;
 mod proofs;
+mod risk;
 mod rollout;
 mod span;
 mod start_at;
 mod sources;
 mod suspects;
+mod stranded;
 mod triggers;
 mod watch;
 
@@ -41,7 +45,7 @@ use super::needs::{self, open_releases};
 use super::observe::{Freshness, Need, Observation, Observed};
 use super::planning;
 use super::policy::{Policy, Release, Service};
-use super::situation::{Evidence, FORMAT, Phase, ReleaseView, Situation};
+use super::situation::{Clearance, Evidence, FORMAT, Phase, ReleaseView, RiskView, Situation};
 use super::time::{Instant, Now};
 
 use data::Data;
@@ -60,6 +64,8 @@ pub(crate) struct View<'a> {
     pub data: BTreeMap<&'a str, Vec<Data<'a>>>,
     /// Every need of now.
     pub needs: Vec<Need>,
+    /// Risk of the current release.
+    pub risk: Option<RiskView>,
     /// Judged only for what is owed to this release: what concerns all releases is left out.
     pub aside: bool,
 }
@@ -82,6 +88,7 @@ impl<'a> View<'a> {
             rollouts: Vec::new(),
             data: BTreeMap::new(),
             needs: Vec::new(),
+            risk: None,
             aside: true,
         }
     }
@@ -143,8 +150,12 @@ pub(crate) const PROGRAM: &str = "cockpit";
 pub(crate) type Proofs = BTreeMap<String, Evidence>;
 
 pub use agenda::agenda;
-pub(crate) use owed::{brief_text as act_brief_text, messages as act_messages, steer as act_steer};
-pub(crate) use permits::next_service;
+pub(crate) use calendar::crossed_by;
+pub(crate) use owed::{
+    approval_messages as act_approval_messages, brief_text as act_brief_text,
+    glass_messages as act_glass_messages, messages as act_messages, steer as act_steer,
+};
+pub(crate) use permits::{is_review, next_service};
 pub use span::calendar_span;
 pub use start_at::{ReasonKind, StartAnswer, StartQuestion, StartReason, StartState, Starts};
 
@@ -222,6 +233,7 @@ fn judge<'a>(
         rollouts: Vec::new(),
         data: BTreeMap::new(),
         needs: needs::needs(policy, journal, now),
+        risk: None,
         aside: focus.is_some(),
     };
     let releases = pick(&mut view, focus.or(observed.session.focus.0.as_deref()));
@@ -236,6 +248,9 @@ fn judge<'a>(
         })
         .collect();
     let mut proofs = Proofs::new();
+    let calendar = calendar::calendar(&view, &mut proofs);
+    view.risk = risk::judge(&view, &calendar.conflicts);
+    risk::prove(&view, &mut proofs);
     let triggers = triggers::all(&view, &mut proofs);
     let mut s = Situation {
         format: FORMAT,
@@ -246,7 +261,13 @@ fn judge<'a>(
         next: Default::default(),
         current: view.release.map(|r| r.id.clone()),
         releases: releases.iter().map(|r| release_view(&view, r)).collect(),
-        calendar: calendar::calendar(&view, &mut proofs),
+        clearance: Clearance {
+            risk: view.risk.clone(),
+            approval: approvals::shown(&view),
+            overrides: overrides::views(&view),
+            stranded: stranded::stranded(&view),
+        },
+        calendar,
         deployments: deploys::rows(&view, &mut proofs),
         checklist: Default::default(),
         metrics: metrics::all(&view, &triggers, &mut proofs),
@@ -267,6 +288,7 @@ fn judge<'a>(
         owed: Vec::new(),
         counting: Vec::new(),
     };
+    stranded::tell(&mut s, &mut proofs);
     let shown = |r: &&ReleaseView| r.contract.is_some() || s.current.as_ref() == Some(&r.plan.id);
     for release in s.releases.iter().filter(shown) {
         let key = format!("release/{}", release.plan.id);
@@ -386,9 +408,15 @@ fn release_view(view: &View<'_>, release: &Release) -> ReleaseView {
             .map(|s| {
                 s.approvals
                     .iter()
-                    .filter(|(_, _, _, expires)| *expires > view.at())
-                    .map(|(who, role, _, expires)| {
-                        format!("{who} as {role}, until {} UTC", expires.format("%H:%M"))
+                    .filter(|a| a.expires > view.at())
+                    .map(|a| {
+                        format!(
+                            "{} as {} ({}), until {} UTC",
+                            a.by,
+                            a.role,
+                            a.how,
+                            a.expires.format("%H:%M")
+                        )
                     })
                     .collect()
             })

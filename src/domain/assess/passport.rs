@@ -256,7 +256,7 @@ fn irreversible_paths(view: &View<'_>, rollout: &Rollout<'_>) -> Result<Vec<Stri
 }
 
 /// `**/x` also matches `x` at the root.
-fn path_matches(glob: &str, path: &str) -> bool {
+pub(super) fn path_matches(glob: &str, path: &str) -> bool {
     let flat = glob.replace("**", "*");
     glob_matches(&flat, path)
         || flat

@@ -7,7 +7,7 @@ use crate::domain::situation::{Situation, Tone};
 use crate::domain::time::{self, Instant};
 use crate::domain::verdict::Verdict;
 
-use super::{View, clock, passport, permits, sources};
+use super::{View, approvals, clock, passport, sources};
 
 /// What an item rests on.
 pub(super) struct Proof {
@@ -122,7 +122,7 @@ pub(super) fn automatic(view: &View<'_>, s: &Situation, item: &ChecklistItem) ->
             Proof::new(line.verdict, line.note)
         }),
         Check::PassportValid => passports(s),
-        Check::Approved => match permits::approval(view) {
+        Check::Approved => match approvals::approval(view) {
             Ok(note) => Proof::new(Verdict::Pass, note),
             Err(refusal) => Proof::not_run(refusal.why),
         },

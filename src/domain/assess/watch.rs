@@ -14,7 +14,7 @@ use crate::domain::verdict::Verdict;
 use super::data::Data;
 use super::metrics::{HOUR, judge_checkpoint, said};
 use super::rollout::Rollout;
-use super::{View, clock_full, phase_of};
+use super::{View, approvals, clock_full, phase_of};
 
 /// Seconds after the last step.
 pub(super) const CHECKPOINTS: [u64; 7] = [300, 1800, 3600, 14_400, 86_400, 172_800, 259_200];
@@ -49,7 +49,18 @@ pub(super) fn length(view: &View<'_>) -> u64 {
 /// Seconds of a release's watch.
 pub(super) fn length_of(view: &View<'_>, release: &Release) -> u64 {
     let limits = &view.policy.limits;
-    if release.significant || release.risk == RiskClass::High {
+    let here = view.release.is_some_and(|r| r.id == release.id);
+    let class = if here {
+        approvals::class_of(view, release)
+    } else {
+        // Of another release what was kept as its deployment began counts.
+        let kept = view
+            .journal
+            .release(&release.id)
+            .and_then(|s| s.risk.as_ref());
+        kept.map_or(release.risk, |(class, ..)| release.risk.max(*class))
+    };
+    if release.significant || class == RiskClass::High {
         limits.watch_long
     } else {
         limits.watch

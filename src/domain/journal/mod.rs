@@ -8,7 +8,7 @@ use super::act::{Act, Outcome};
 use super::event::{
     Body, Closing, Contract, Debt, Event, HandoffItem, Measured, Plan, StepKind, StepState,
 };
-use super::policy::{Release, Section};
+use super::policy::{Release, RiskClass, Section};
 use super::record::DeployState;
 use super::time::Instant;
 use super::verdict::Verdict;
@@ -19,6 +19,8 @@ pub use sentence::sentence;
 const KEPT_LINES: usize = 1000;
 /// How many deployment lengths are kept a service, for its P90.
 const KEPT_LENGTHS: usize = 50;
+/// Within so many hours a broken glass is reviewed (SEMANTICS 2).
+const REVIEW_HOURS: i64 = 24;
 
 /// An act and what came of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -166,6 +168,55 @@ pub struct Moved {
     pub at: Instant,
 }
 
+/// An approval.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Approval {
+    /// Who approved.
+    pub by: String,
+    /// In which role.
+    pub role: String,
+    /// Digest of what was approved.
+    pub digest: String,
+    /// When it expires.
+    pub expires: Instant,
+    /// How the approver is known.
+    pub how: String,
+    /// The vendor's record that holds it.
+    pub record: Option<String>,
+    /// Service → content digest of its image as it was then.
+    pub images: BTreeMap<String, String>,
+}
+
+/// An override in force, or one that was.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Override {
+    /// Reason as typed.
+    pub reason: String,
+    /// First instant at which it no longer holds.
+    pub expires: Instant,
+    /// When it was given.
+    pub at: Instant,
+    /// Who asked for it and owes it.
+    pub by: String,
+    /// Second person, and how that person is known.
+    pub second: Option<(String, String)>,
+    /// Done alone because nobody answered.
+    pub break_glass: bool,
+}
+
+/// A request that waits for somebody's answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Asked {
+    /// Who asked.
+    pub by: String,
+    /// Reason or note as typed.
+    pub reason: String,
+    /// When.
+    pub at: Instant,
+    /// First instant at which it can no longer be answered.
+    pub until: Instant,
+}
+
 /// One release.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ReleaseState {
@@ -187,10 +238,18 @@ pub struct ReleaseState {
     pub waivers: BTreeMap<String, (String, String, Instant)>,
     /// Section → evidence as it was.
     pub kept: Vec<(Section, BTreeMap<String, String>)>,
-    /// Who, role, digest, expires.
-    pub approvals: Vec<(String, String, String, Instant)>,
-    /// Rule → reason, expires.
-    pub overrides: BTreeMap<String, (String, Instant)>,
+    /// Approvals, oldest first.
+    pub approvals: Vec<Approval>,
+    /// Who asked for approval last, the note, when, and the digest asked about.
+    pub approval_asked: Option<(String, String, Instant, String)>,
+    /// Rule → its latest override.
+    pub overrides: BTreeMap<String, Override>,
+    /// Rule → request for an override that nobody answered.
+    pub asked: BTreeMap<String, Asked>,
+    /// Class, sum and points as the deployment began.
+    pub risk: Option<(RiskClass, u32, Vec<String>)>,
+    /// Freezes that were crossed: name, what crossed it, when.
+    pub crossed: Vec<(String, String, Instant)>,
     /// Subject → who, reason.
     pub accepted: BTreeMap<String, (String, String)>,
     /// Messages of the brief.
@@ -357,19 +416,7 @@ impl Journal {
                     *due,
                 );
             }
-            Body::Overridden {
-                rule,
-                reason,
-                expires,
-                ..
-            } => {
-                self.owe(
-                    event,
-                    &format!("override/{rule}"),
-                    &format!("overrode {rule}: {reason}"),
-                    *expires,
-                );
-            }
+            Body::Overridden { .. } => self.overridden(event),
             Body::EarnedHealthy {
                 service,
                 environment,
@@ -394,7 +441,34 @@ impl Journal {
         }
     }
 
+    /// The override is a debt of the one who asked; a broken glass another one, which its review settles.
+    fn overridden(&mut self, event: &Event) {
+        let Body::Overridden {
+            rule,
+            reason,
+            expires,
+            asked_by,
+            break_glass,
+            ..
+        } = &event.body
+        else {
+            return;
+        };
+        let owner = asked_by.as_ref().unwrap_or(&event.actor);
+        let what = format!("overrode {rule}: {reason}");
+        self.owe_as(owner, event, &format!("override/{rule}"), &what, *expires);
+        if *break_glass {
+            let what = format!("REVIEW: {owner} broke the glass on {rule}: {reason}");
+            let due = event.at + chrono::Duration::hours(REVIEW_HOURS);
+            self.owe_as(owner, event, &format!("break-glass/{rule}"), &what, due);
+        }
+    }
+
     fn owe(&mut self, event: &Event, id: &str, what: &str, due: Instant) {
+        self.owe_as(&event.actor, event, id, what, due);
+    }
+
+    fn owe_as(&mut self, owner: &str, event: &Event, id: &str, what: &str, due: Instant) {
         let id = match &event.release {
             Some(release) => format!("{release}/{id}"),
             None => id.to_owned(),
@@ -404,7 +478,7 @@ impl Journal {
             Debt {
                 id,
                 what: what.to_owned(),
-                owner: event.actor.clone(),
+                owner: owner.to_owned(),
                 due,
                 release: event.release.clone(),
             },
@@ -603,27 +677,104 @@ impl ReleaseState {
             Body::SectionKept { section, evidence } => {
                 self.kept.push((*section, evidence.clone()));
             }
-            Body::Approved {
-                by,
-                role,
-                digest,
-                expires,
-            } => self
-                .approvals
-                .push((by.clone(), role.clone(), digest.clone(), *expires)),
-            Body::Overridden {
-                rule,
-                reason,
-                expires,
-                ..
-            } => {
-                self.overrides
-                    .insert(rule.clone(), (reason.clone(), *expires));
+            Body::Approved { .. } | Body::ApprovalAsked { .. } | Body::RiskJudged { .. } => {
+                self.apply_approval(event);
+            }
+            Body::Overridden { .. } | Body::OverrideAsked { .. } | Body::FreezeCrossed { .. } => {
+                self.apply_override(event);
+            }
+            Body::OverrideDropped { rule, .. } => {
+                self.asked.remove(rule);
             }
             Body::Accepted {
                 subject, reason, ..
             } => {
                 self.accepted.insert(subject.clone(), (who, reason.clone()));
+            }
+            _ => {}
+        }
+    }
+
+    fn apply_approval(&mut self, event: &Event) {
+        match &event.body {
+            Body::Approved {
+                by,
+                role,
+                digest,
+                expires,
+                how,
+                record,
+                images,
+            } => self.approvals.push(Approval {
+                by: by.clone(),
+                role: role.clone(),
+                digest: digest.clone(),
+                expires: *expires,
+                how: if how.is_empty() {
+                    event.known_by.clone()
+                } else {
+                    how.clone()
+                },
+                record: record.clone(),
+                images: images.clone(),
+            }),
+            Body::ApprovalAsked { digest, note, .. } => {
+                self.approval_asked =
+                    Some((event.actor.clone(), note.clone(), event.at, digest.clone()));
+            }
+            // The first counts: two cockpits that see the same start write it once.
+            Body::RiskJudged {
+                class,
+                total,
+                points,
+            } if self.risk.is_none() => self.risk = Some((*class, *total, points.clone())),
+            _ => {}
+        }
+    }
+
+    fn apply_override(&mut self, event: &Event) {
+        match &event.body {
+            Body::Overridden {
+                rule,
+                reason,
+                expires,
+                second,
+                second_known_by,
+                asked_by,
+                break_glass,
+            } => {
+                self.asked.remove(rule);
+                let known = second_known_by.clone().unwrap_or_else(|| "by word".into());
+                self.overrides.insert(
+                    rule.clone(),
+                    Override {
+                        reason: reason.clone(),
+                        expires: *expires,
+                        at: event.at,
+                        by: asked_by.clone().unwrap_or_else(|| event.actor.clone()),
+                        second: second.clone().map(|name| (name, known)),
+                        break_glass: *break_glass,
+                    },
+                );
+            }
+            Body::OverrideAsked {
+                rule,
+                reason,
+                until,
+                ..
+            } => {
+                self.asked.insert(
+                    rule.clone(),
+                    Asked {
+                        by: event.actor.clone(),
+                        reason: reason.clone(),
+                        at: event.at,
+                        until: *until,
+                    },
+                );
+            }
+            Body::FreezeCrossed { freeze, by } => {
+                self.crossed.push((freeze.clone(), by.clone(), event.at));
             }
             _ => {}
         }

@@ -41,8 +41,13 @@ pub fn sentence(body: &Body) -> (String, Tone) {
             ),
             Tone::Plain,
         ),
-        Body::Approved { by, role, .. } => (format!("approved by {by} as {role}"), Tone::Plain),
-        Body::Overridden { rule, reason, .. } => (with("overrode", rule, reason), Tone::Hold),
+        Body::Approved { .. }
+        | Body::ApprovalAsked { .. }
+        | Body::RiskJudged { .. }
+        | Body::OverrideAsked { .. }
+        | Body::OverrideDropped { .. }
+        | Body::FreezeCrossed { .. }
+        | Body::Overridden { .. } => permission(body),
         Body::Accepted {
             subject, reason, n, ..
         } => (
@@ -188,6 +193,82 @@ pub fn sentence(body: &Body) -> (String, Tone) {
             (with("closed", closing.word(), detail), Tone::Plain)
         }
         Body::Noted { text } => (text.clone(), Tone::Plain),
+    }
+}
+
+/// Approvals, risk, overrides and freezes.
+fn permission(body: &Body) -> (String, Tone) {
+    match body {
+        Body::Approved { by, role, how, .. } if how.is_empty() => {
+            (format!("approved by {by} as {role}"), Tone::Plain)
+        }
+        Body::Approved { by, role, how, .. } => {
+            (format!("approved by {by} as {role} ({how})"), Tone::Plain)
+        }
+        Body::ApprovalAsked {
+            of, count, note, ..
+        } => (
+            with(
+                "asked for",
+                &format!("{count} approvals of {}", of.join(" or ")),
+                note,
+            ),
+            Tone::Hold,
+        ),
+        Body::RiskJudged {
+            class,
+            total,
+            points,
+        } => (
+            with(
+                "risk",
+                &format!("{} at the start, {total} points", class.word()),
+                &points.join("; "),
+            ),
+            Tone::Plain,
+        ),
+        Body::OverrideAsked {
+            rule, reason, may, ..
+        } => {
+            let who = if may.is_empty() {
+                "a second person has to confirm it".to_owned()
+            } else {
+                format!("{} may confirm it", may.join(" or "))
+            };
+            (
+                format!("asked to override {rule}: {reason}; {who}"),
+                Tone::Hold,
+            )
+        }
+        Body::OverrideDropped { rule, by, why } => (
+            with("no override of", &format!("{rule}, by {by}"), why),
+            Tone::Plain,
+        ),
+        Body::FreezeCrossed { freeze, by } => (format!("{by} crossed freeze {freeze}"), Tone::Hold),
+        Body::Overridden {
+            rule,
+            reason,
+            second,
+            second_known_by,
+            asked_by,
+            break_glass,
+            ..
+        } => {
+            let mut text = if *break_glass {
+                format!("BROKE THE GLASS on {rule}: {reason}")
+            } else {
+                with("overrode", rule, reason)
+            };
+            if let Some(asker) = asked_by {
+                text.push_str(&format!("; asked by {asker}"));
+            }
+            if let Some(second) = second {
+                let how = second_known_by.as_deref().unwrap_or("by word");
+                text.push_str(&format!("; second person {second} ({how})"));
+            }
+            (text, Tone::Hold)
+        }
+        _ => (String::new(), Tone::Plain),
     }
 }
 

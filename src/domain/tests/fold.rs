@@ -116,12 +116,44 @@ fn bodies() -> Vec<Body> {
             role: s("service-owner"),
             digest: s("d"),
             expires: t,
+            how: s("by word, taken by ana"),
+            record: Some(s("CHG1")),
+            images: BTreeMap::from([(s("checkout"), s("sha256:1"))]),
+        },
+        Body::ApprovalAsked {
+            of: vec![s("service-owner")],
+            count: 1,
+            digest: s("d"),
+            note: s("today"),
+        },
+        Body::RiskJudged {
+            class: crate::domain::policy::RiskClass::High,
+            total: 9,
+            points: vec![s("holidays: Christmas (1)")],
+        },
+        Body::OverrideAsked {
+            rule: s("freeze/x"),
+            reason: s("r"),
+            until: t,
+            may: vec![s("lou")],
+        },
+        Body::OverrideDropped {
+            rule: s("freeze/x"),
+            by: s("lou"),
+            why: s("not today"),
+        },
+        Body::FreezeCrossed {
+            freeze: s("x"),
+            by: s("rollback/shop-47/1"),
         },
         Body::Overridden {
             rule: s("freeze/x"),
             reason: s("r"),
             expires: t,
             second: Some(s("lou")),
+            second_known_by: Some(s("os user")),
+            asked_by: Some(s("ana")),
+            break_glass: true,
         },
         Body::Accepted {
             subject: s("gate/checkout/step/1"),
@@ -281,7 +313,7 @@ fn every_kind_survives_json_and_has_a_sentence() {
         assert!(!sentence(&body).0.is_empty());
         kinds.insert(body.kind());
     }
-    assert_eq!(kinds.len(), 34, "one of every kind");
+    assert_eq!(kinds.len(), 39, "one of every kind");
 }
 
 #[test]
@@ -291,6 +323,26 @@ fn the_format_of_every_kind_is_on_record() {
         .map(|b| serde_json::to_string(b).unwrap())
         .collect();
     insta::assert_snapshot!(lines.join("\n"));
+}
+
+/// As they were written before they gained fields.
+#[test]
+fn earlier_approvals_and_overrides_still_read() {
+    let mut w = World::default();
+    for text in [
+        r#"{"kind":"approved","by":"kai","role":"service-owner","digest":"d","expires":"2026-11-17T16:00:00Z"}"#,
+        r#"{"kind":"overridden","rule":"freeze/x","reason":"r","expires":"2026-11-17T16:00:00Z","second":"lou"}"#,
+    ] {
+        w.append(serde_json::from_str(text).unwrap());
+    }
+    let state = w.journal.release(RELEASE).unwrap();
+    assert_eq!(
+        state.approvals[0].how, "os user",
+        "as the event's author was known"
+    );
+    let o = &state.overrides["freeze/x"];
+    assert_eq!((o.by.as_str(), o.break_glass), ("ana", false));
+    assert_eq!(o.second, Some(("lou".into(), "by word".into())));
 }
 
 #[test]

@@ -7,6 +7,7 @@
 )]
 
 mod advice;
+mod approvals;
 mod calendar;
 mod conflicts;
 mod backtest;
@@ -15,6 +16,7 @@ mod deploying;
 mod fold;
 mod gates;
 mod green;
+mod overrides;
 mod people;
 mod permits;
 mod planning;

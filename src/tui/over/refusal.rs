@@ -42,19 +42,36 @@ pub fn refusal(
         .unwrap_or(u16::MAX)
         .saturating_add(2);
     let area = middle(area, height);
-    let overridable = refusals.get(selected).is_some_and(|r| r.overridable);
-    let key = model.keymap.label("override");
-    let hint = if overridable && !key.is_empty() {
-        format!("{key} override · y copies · esc back")
-    } else {
-        "y copies · esc back".into()
-    };
+    let hint = refusals.get(selected).map(|r| ways(model, r));
+    let hint = format!("{}y copies · esc back", hint.unwrap_or_default());
     let inner = frame(theme, buf, area, &format!("Refused: {label}"), &hint);
     let start = starts.get(selected).copied().unwrap_or(0);
     let most = lines.len().saturating_sub(usize::from(inner.h));
     for ((text, style), row) in lines.iter().skip(start.min(most)).zip(0..inner.h) {
         Pen::new(buf, theme, inner, row).gap(1).put(text, *style);
     }
+}
+
+/// What may be done about the rule: `o override`; once asked, `o confirm · n decline`; `O break the glass`.
+fn ways(model: &Model, refusal: &Refusal) -> String {
+    let offered = |prefix: &str| {
+        let key = format!("{prefix}/{}", refusal.rule);
+        let permits = model.situation.as_ref().map(|s| &s.permits);
+        permits.is_some_and(|p| p.contains_key(&key))
+    };
+    let asked = offered("decline_override");
+    let confirm = if asked { "confirm" } else { "override" };
+    [
+        ("override", confirm, refusal.overridable),
+        ("decline_override", "decline", asked),
+        ("break_glass", "break the glass", offered("break_glass")),
+    ]
+    .into_iter()
+    .filter(|(_, _, shown)| *shown)
+    .map(|(id, words, _)| (model.keymap.label(id), words))
+    .filter(|(key, _)| !key.is_empty())
+    .map(|(key, words)| format!("{key} {words} · "))
+    .collect()
 }
 
 fn one(

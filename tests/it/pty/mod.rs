@@ -5,6 +5,7 @@ mod calendar;
 mod endings;
 mod kills;
 mod looks;
+mod r#override;
 mod terminal;
 mod tour;
 mod world;

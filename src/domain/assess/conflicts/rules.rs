@@ -109,7 +109,7 @@ fn lifted(view: &View<'_>, plan: &Plan<'_>, hold: &Hold, from: Instant) -> bool 
     view.journal
         .release(plan.id())
         .and_then(|s| s.overrides.get(&format!("freeze/{}", hold.rule)))
-        .is_some_and(|(_, expires)| *expires > at)
+        .is_some_and(|o| o.expires > at)
 }
 
 fn party(hold: &Hold) -> Party {

@@ -2,6 +2,7 @@
 //! checkpoint, a countdown's end. Each duty has a key that survives crashes, so that nothing is done twice.
 
 mod people;
+mod permission;
 mod plan;
 mod rollout;
 
@@ -16,6 +17,7 @@ use super::rollout::{Rollout, of_release};
 use super::{View, checklist, watch};
 
 pub(crate) use people::{brief_text, messages};
+pub(crate) use permission::{approval_messages, glass_messages};
 pub(crate) use rollout::steer;
 
 /// An act of another process without an outcome is looked up after this many seconds.
@@ -46,11 +48,14 @@ pub(super) fn owed(view: &View<'_>, s: &Situation) -> Vec<Duty> {
     out.sections(s);
     out.untick();
     out.acks();
+    out.approvals();
+    out.risk(s);
     let drives = view.release.is_some_and(|r| session.drives.contains(&r.id));
     if drives {
         out.checkpoints();
         out.escalate();
         out.tell(s);
+        out.glass();
         out.holds();
         out.on_trip(s);
         out.countdown(s);

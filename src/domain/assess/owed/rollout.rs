@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::domain::act::{Act, Verb};
 use crate::domain::assess::rollout::Rollout;
-use crate::domain::assess::{advice, driver, holds};
+use crate::domain::assess::{advice, crossed_by, driver, holds};
 use crate::domain::event::{Body, Debt};
 use crate::domain::orders::rollback_plan;
 use crate::domain::policy::{Release, Then};
@@ -140,11 +140,10 @@ impl Owed<'_, '_> {
             trigger.trigger, trigger.distance
         );
         if let Ok(plan) = rollback_plan(self.view, s, &reason, &BTreeMap::new()) {
-            self.record(
-                format!("plan/{}", plan.id),
-                Some(&release.id),
-                vec![Body::PlanStarted { plan }],
-            );
+            let id = plan.id.clone();
+            let mut bodies = vec![Body::PlanStarted { plan }];
+            bodies.extend(crossed_by(self.view, &id));
+            self.record(format!("plan/{id}"), Some(&release.id), bodies);
         }
     }
 }

@@ -1,11 +1,10 @@
-//! Checklist, acceptance, override, debts and the close.
+//! Checklist, acceptance, debts and the close.
 
 use crate::domain::act::Danger;
 use crate::domain::assess::View;
 use crate::domain::assess::rollout::Rollout;
 use crate::domain::situation::{GateView, Input, Permit, Refusal, Situation};
 use crate::domain::verdict::Verdict;
-use crate::domain::window::Strength;
 
 use super::{basis, no_release, permit, reason, typed};
 
@@ -39,7 +38,15 @@ pub(super) fn close(view: &View<'_>, s: &Situation) -> Result<Permit, Vec<Refusa
         .filter(|d| d.debt.release.as_deref() == Some(release.id.as_str()))
     {
         let handed = debt.debt.owner != view.observed.session.actor && !debt.debt.owner.is_empty();
-        if !handed || debt.overdue {
+        if is_review(&debt.debt.id) {
+            refusals.push(
+                Refusal::new(
+                    format!("debt/{}", debt.debt.id),
+                    format!("{} (mandatory)", debt.debt.what),
+                )
+                .way_out("settle it with what the review found, by somebody else"),
+            );
+        } else if !handed || debt.overdue {
             refusals.push(
                 Refusal::new(
                     format!("debt/{}", debt.debt.id),
@@ -195,81 +202,9 @@ pub(super) fn accept(view: &View<'_>, gate: &GateView) -> Result<Permit, Vec<Ref
     Ok(p)
 }
 
-pub(super) fn overrule(view: &View<'_>, refusal: &Refusal) -> Result<Permit, Vec<Refusal>> {
-    let allowed = roles_for(view, &refusal.rule);
-    let session = &view.observed.session;
-    let own: Vec<String> = view
-        .policy
-        .people
-        .get(&session.actor)
-        .map(|p| p.roles.clone())
-        .unwrap_or_default();
-    if !allowed.roles.is_empty() && !allowed.roles.iter().any(|r| own.contains(r)) {
-        return Err(vec![
-            Refusal::new(
-                refusal.rule.clone(),
-                format!("an override needs one of: {}", allowed.roles.join(", ")),
-            )
-            .way_out(format!(
-                "you are {} with roles {}",
-                session.actor,
-                if own.is_empty() {
-                    "none".to_owned()
-                } else {
-                    own.join(", ")
-                }
-            )),
-        ]);
-    }
-    let mut p = permit(
-        view,
-        &format!("override/{}", refusal.rule),
-        format!("Override {}", refusal.rule),
-        Danger::High,
-    );
-    p.effects.push(refusal.why.clone());
-    p.effects.push(format!(
-        "lasts {} min, is a debt of yours",
-        view.policy.limits.override_lasts / 60
-    ));
-    p.inputs.push(reason(true, ""));
-    if allowed.second {
-        p.inputs.push(Input {
-            key: "second".to_owned(),
-            label: "second person (not you)".to_owned(),
-            required: true,
-            default: String::new(),
-        });
-    }
-    p.typed = typed(view);
-    p.basis = basis(view, &[&refusal.rule]);
-    Ok(p)
-}
-
-struct Overrulers {
-    roles: Vec<String>,
-    second: bool,
-}
-
-fn roles_for(view: &View<'_>, rule: &str) -> Overrulers {
-    let name = rule.strip_prefix("freeze/");
-    let book = view
-        .observed
-        .rules
-        .as_deref()
-        .and_then(|r| r.compiled.as_ref())
-        .map(|c| &c.book().freezes);
-    let freeze = name.and_then(|n| book.and_then(|b| b.iter().find(|f| f.name == n)));
-    match freeze {
-        Some(f) => Overrulers {
-            roles: f.override_by.clone(),
-            second: f.strength == Strength::Hard,
-        },
-        None => Overrulers {
-            roles: Vec::new(),
-            second: false,
-        },
-    }
+/// The debt of a broken glass: only a review settles it.
+pub(crate) fn is_review(debt: &str) -> bool {
+    debt.contains("break-glass/")
 }
 
 pub(super) fn settle(view: &View<'_>, id: &str, what: &str) -> Result<Permit, Vec<Refusal>> {
@@ -279,6 +214,23 @@ pub(super) fn settle(view: &View<'_>, id: &str, what: &str) -> Result<Permit, Ve
         format!("Settle: {what}"),
         Danger::Medium,
     );
+    if is_review(id) {
+        p.effects
+            .push("the review is mandatory: by somebody who did not break the glass".to_owned());
+        p.inputs.push(Input {
+            key: "reviewer".to_owned(),
+            label: "reviewed by".to_owned(),
+            required: true,
+            default: String::new(),
+        });
+        p.inputs.push(Input {
+            key: "how".to_owned(),
+            label: "what the review found".to_owned(),
+            required: true,
+            default: String::new(),
+        });
+        return Ok(p);
+    }
     p.inputs.push(Input {
         key: "how".to_owned(),
         label: "how it was settled".to_owned(),

@@ -1,6 +1,8 @@
 //! Permissions: every action's permit or its refusals, each with rule, owner and end (laws 3 and 5).
 
+mod approve;
 mod items;
+mod overrule;
 mod people;
 mod planning;
 mod rollout;
@@ -12,20 +14,23 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::act::{Danger, Verb};
 use crate::domain::contract;
-use crate::domain::policy::{Check, RiskClass};
+use crate::domain::policy::Check;
 use crate::domain::situation::{Input, Permission, Permit, Phase, Refusal, Situation};
 
 use super::View;
 use super::calendar::{rollback_refusals, start_refusals};
 use super::rollout::Rollout;
 
-use items::{accept, close, overrule, settle, tick, untick, waive};
+use approve::{approve, ask_approval};
+use items::{accept, close, settle, tick, untick, waive};
+use overrule::{break_glass, decline, overrule};
 use people::{ack, brief, drive, handoff, incident, take};
 use rollout::{cancel, promote, rollback, steer, stop_line};
-use start::{approve, deploy, seal};
+use start::{deploy, seal};
 
+pub(crate) use items::is_review;
 pub(crate) use start::next_service;
-pub(super) use start::{approval, cover, start};
+pub(super) use start::{cover, start};
 
 /// Every action's permission.
 pub(super) fn all(view: &View<'_>, s: &Situation) -> BTreeMap<String, Permission> {
@@ -55,6 +60,7 @@ pub(super) fn all(view: &View<'_>, s: &Situation) -> BTreeMap<String, Permission
     put("handoff", handoff(view));
     put("incident", incident(view));
     put("approve", approve(view));
+    put("ask_approval", ask_approval(view));
     put("cancel_countdown", cancel(view, s));
     put("stop_line", stop_line(view));
     put("close", close(view, s));
@@ -93,10 +99,14 @@ pub(super) fn all(view: &View<'_>, s: &Situation) -> BTreeMap<String, Permission
         liftable.extend(cover(view));
         liftable.extend(rollback_refusals(view, release).0);
         for refusal in liftable.into_iter().filter(|r| r.overridable) {
-            put(
-                &format!("override/{}", refusal.rule),
-                overrule(view, &refusal),
-            );
+            let rule = &refusal.rule;
+            put(&format!("override/{rule}"), overrule(view, &refusal));
+            if let Some(permit) = decline(view, rule) {
+                put(&format!("decline_override/{rule}"), Ok(permit));
+            }
+            if let Some(permission) = break_glass(view, &refusal) {
+                put(&format!("break_glass/{rule}"), permission);
+            }
         }
     }
     if let Some(handoff) = &s.handoff {
@@ -233,14 +243,6 @@ fn reason(required: bool, default: &str) -> Input {
 
 fn phase(s: &Situation) -> Phase {
     s.releases.first().map_or(Phase::Planned, |r| r.phase)
-}
-
-fn class(risk: RiskClass) -> &'static str {
-    match risk {
-        RiskClass::Low => "low",
-        RiskClass::Normal => "normal",
-        RiskClass::High => "high",
-    }
 }
 
 fn cannot(view: &View<'_>, rollout: &Rollout<'_>, verb: Verb) -> Option<Refusal> {

@@ -1,17 +1,16 @@
-//! The start: sealing, approval, cover, and everything that refuses it.
-
-use std::collections::BTreeSet;
+//! The start: sealing, cover, and everything that refuses it.
 
 use crate::domain::act::{Danger, Verb};
+use crate::domain::assess::approvals::approval;
 use crate::domain::assess::calendar::{needed, overridden, start_refusals};
 use crate::domain::assess::rollout::Rollout;
-use crate::domain::assess::{View, clock_full, driver, oncall};
+use crate::domain::assess::{View, clock_full, oncall};
 use crate::domain::contract;
 use crate::domain::policy::Section;
-use crate::domain::situation::{Input, Permit, Phase, Refusal, Situation};
+use crate::domain::situation::{Permit, Phase, Refusal, Situation};
 use crate::domain::verdict::Verdict;
 
-use super::{basis, cannot, class, no_release, permit, phase, typed};
+use super::{basis, cannot, no_release, permit, phase, typed};
 
 pub(super) fn seal(view: &View<'_>, s: &Situation) -> Result<Permit, Vec<Refusal>> {
     let release = view.release.ok_or_else(no_release)?;
@@ -48,54 +47,6 @@ pub(super) fn seal(view: &View<'_>, s: &Situation) -> Result<Permit, Vec<Refusal
     }
     p.basis = basis(view, &[&contract::digest(&contract)]);
     Ok(p)
-}
-
-/// Approval of the current release by the rule of its class: Ok with the words, or why not.
-pub(in crate::domain::assess) fn approval(view: &View<'_>) -> Result<String, Refusal> {
-    let Some(release) = view.release else {
-        return Err(Refusal::new("approval", "no release"));
-    };
-    let Some(rule) = view.policy.approvals.get(&release.risk) else {
-        return Ok(format!("class {} needs no approval", class(release.risk)));
-    };
-    let digest = contract::approval_digest(release, &contract_in_force(view));
-    let empty = Vec::new();
-    let given = view.state.map_or(&empty, |s| &s.approvals);
-    let valid: BTreeSet<&str> = given
-        .iter()
-        .filter(|(by, role, bound, expires)| {
-            *bound == digest
-                && *expires > view.at()
-                && rule.of.contains(role)
-                && release.author.as_ref() != Some(by)
-                && driver(release, view.state).as_ref() != Some(by)
-        })
-        .map(|(by, ..)| by.as_str())
-        .collect();
-    let count = u32::try_from(valid.len()).unwrap_or(u32::MAX);
-    if count >= rule.count {
-        let names: Vec<&str> = valid.into_iter().collect();
-        return Ok(format!("by {}", names.join(", ")));
-    }
-    Err(Refusal::new(
-        format!("approval/{}", class(release.risk)),
-        format!(
-            "class {} needs {} approval{} of {}; has {count}",
-            class(release.risk),
-            rule.count,
-            if rule.count == 1 { "" } else { "s" },
-            rule.of.join(" or ")
-        ),
-    )
-    .way_out("ask for it; A records an approval by word"))
-}
-
-fn contract_in_force(view: &View<'_>) -> crate::domain::event::Contract {
-    view.state
-        .and_then(|s| s.contract.as_ref())
-        .map(|(_, c, _)| c.clone())
-        .or_else(|| view.release.map(|r| contract::of(view.policy, r)))
-        .unwrap_or_default()
 }
 
 /// Everything that refuses the start of the current release.
@@ -319,39 +270,4 @@ fn earlier(view: &View<'_>, s: &Situation, next: &Rollout<'_>) -> Vec<Refusal> {
         .way_out("R rolls back")
     }));
     out
-}
-
-pub(super) fn approve(view: &View<'_>) -> Result<Permit, Vec<Refusal>> {
-    let release = view.release.ok_or_else(no_release)?;
-    let Some(rule) = view.policy.approvals.get(&release.risk) else {
-        return Err(vec![Refusal::new(
-            "approval",
-            format!("class {} needs no approval", class(release.risk)),
-        )]);
-    };
-    let mut p = permit(
-        view,
-        "approve",
-        format!("Record an approval of {}", release.title),
-        Danger::Medium,
-    );
-    p.inputs.push(Input {
-        key: "by".to_owned(),
-        label: format!("who approves ({})", rule.of.join(" or ")),
-        required: true,
-        default: String::new(),
-    });
-    p.effects.push("by word: not by the author, not by the driver; bound to what is deployed and to the contract".to_owned());
-    p.effects.push(format!(
-        "expires after {} h",
-        view.policy.limits.approval_lasts / 3600
-    ));
-    p.basis = basis(
-        view,
-        &[&contract::approval_digest(
-            release,
-            &contract_in_force(view),
-        )],
-    );
-    Ok(p)
 }

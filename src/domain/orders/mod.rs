@@ -1,5 +1,8 @@
 //! From a confirmed wish to events and acts. The situation is judged again first: where target, permit or rules moved
-//! since the dialog was shown, the act is refused (law 3).
+//! since the dialog was shown, the act is refused (law 3). What concerns people and permissions stands in files of its own.
+
+mod people;
+mod permission;
 
 use std::collections::BTreeMap;
 
@@ -7,10 +10,10 @@ use chrono::Duration;
 
 use super::act::{Act, Verb};
 use super::assess::View;
-use super::assess::{act_brief_text, act_messages, act_steer, next_service};
+use super::assess::{act_steer, crossed_by, next_service};
 use super::contract;
-use super::event::{Body, Closing, HandoffItem, Plan};
 use super::dates;
+use super::event::{Body, Closing, Plan};
 use super::journal::Journal;
 use super::observe::Observed;
 use super::planning;
@@ -237,7 +240,9 @@ impl Order<'_, '_> {
                     &self.request.inputs,
                 )?;
                 // The key is the plan's id: two cockpits that press at once start one plan.
-                let mut tasks = self.events(vec![Body::PlanStarted { plan: plan.clone() }])?;
+                let mut bodies = vec![Body::PlanStarted { plan: plan.clone() }];
+                bodies.extend(crossed_by(self.view, &plan.id));
+                let mut tasks = self.events(bodies)?;
                 for task in &mut tasks {
                     task.key = format!("plan/{}", plan.id);
                 }
@@ -249,6 +254,7 @@ impl Order<'_, '_> {
             "take" => self.take(subject),
             "incident" => self.incident(),
             "approve" => self.approve(),
+            "ask_approval" => self.ask_approval(),
             "cancel_countdown" => self.cancel(),
             "close" => self.close(),
             "tick" => self.events(vec![Body::Ticked {
@@ -266,6 +272,8 @@ impl Order<'_, '_> {
             }]),
             "accept" => self.accept(subject),
             "override" => self.overrule(subject),
+            "decline_override" => self.decline(subject),
+            "break_glass" => self.break_glass(subject),
             "settle" => self.settle(subject),
             "plan" => self.plan(),
             "move" => self.shift(subject),
@@ -423,219 +431,6 @@ impl Order<'_, '_> {
             .collect())
     }
 
-    fn brief(&self) -> Tasks {
-        let (Some(release), Some(first)) = (self.view.release, self.s.oncall.rows.first()) else {
-            return Err(vec![Refusal::new(
-                "on-call",
-                "nobody is known to be on call",
-            )]);
-        };
-        let text = act_brief_text(self.view, self.s, release, &first.person);
-        let mut tasks = act_messages(
-            self.view,
-            release,
-            first.level,
-            &first.person,
-            &text,
-            self.nonce,
-        );
-        // A driver who is on call acknowledges to themselves, labelled so.
-        if first.person == self.actor() {
-            tasks.extend(self.events(vec![Body::Acknowledged {
-                person: first.person.clone(),
-                how: "self: the driver is on call".to_owned(),
-            }])?);
-        }
-        Ok(tasks)
-    }
-
-    fn ack(&self) -> Tasks {
-        self.events(vec![Body::Acknowledged {
-            person: self.input("person"),
-            how: format!("by word, taken by {}", self.actor()),
-        }])
-    }
-
-    /// Where each release stands, debts, triggers, checkpoints, who to wake: line by line.
-    fn handoff(&self) -> Tasks {
-        let s = self.s;
-        let mut items: Vec<HandoffItem> = Vec::new();
-        let mut add = |id: String, text: String| items.push(HandoffItem { id, text });
-        for release in s.releases.iter().filter(|r| r.closing.is_none()) {
-            let advice = if Some(&release.plan.id) == s.current.as_ref() {
-                format!(", {}", s.band.advice.word())
-            } else {
-                String::new()
-            };
-            add(
-                format!("release/{}", release.plan.id),
-                format!("{}: {}{advice}", release.plan.title, release.phase.word()),
-            );
-        }
-        for debt in &s.debts {
-            add(
-                format!("debt/{}", debt.debt.id),
-                format!(
-                    "{} ({}, due {} UTC)",
-                    debt.debt.what,
-                    debt.debt.owner,
-                    debt.debt.due.format("%F %H:%M")
-                ),
-            );
-        }
-        for trigger in &s.triggers {
-            add(
-                trigger.id.clone(),
-                format!(
-                    "trigger {} {}: {}",
-                    trigger.trigger, trigger.mark.word, trigger.distance
-                ),
-            );
-        }
-        if let Some(watch) = &s.watch
-            && let Some(next) = watch.checkpoints.iter().find(|c| c.mark.word == "ahead")
-        {
-            add(
-                "checkpoint".to_owned(),
-                format!("next checkpoint {} UTC", next.due.format("%F %H:%M")),
-            );
-        }
-        for alert in s.oncall.alerts.iter().filter(|a| a.mark.word == "silenced") {
-            add(
-                format!("silence/{}", alert.name),
-                format!("alert {} is silenced", alert.name),
-            );
-        }
-        for row in &s.oncall.rows {
-            add(
-                format!("wake/{}", row.level),
-                format!("wake level {}: {}", row.level, row.person),
-            );
-        }
-        let state = self.view.state;
-        let since = state
-            .and_then(|x| x.handoffs.last())
-            .map(|h| h.at)
-            .unwrap_or_else(|| self.in_hours(-12));
-        self.events(vec![Body::HandoffGiven {
-            id: format!("handoff/{}", self.nonce),
-            to: self.input("to"),
-            since,
-            items,
-            head: format!("{} {}", s.head.0, s.head.1),
-        }])
-    }
-
-    fn take(&self, item: &str) -> Tasks {
-        let Some(handoff) = &self.s.handoff else {
-            return Err(vec![Refusal::new("handoff", "no handoff is open")]);
-        };
-        let mut bodies = vec![Body::HandoffTaken {
-            id: handoff.id.clone(),
-            item: item.to_owned(),
-        }];
-        // A debt that is taken changes its owner.
-        if let Some(debt) = item.strip_prefix("debt/")
-            && let Some(open) = self.s.debts.iter().find(|d| d.debt.id == debt)
-        {
-            bodies.push(Body::DebtHanded {
-                debt: debt.to_owned(),
-                to: handoff.to.clone(),
-                due: open.debt.due,
-            });
-        }
-        self.events(bodies)
-    }
-
-    fn incident(&self) -> Tasks {
-        let title = self.input("title");
-        let vendor = self
-            .view
-            .policy
-            .connections
-            .values()
-            .find(|c| c.can(Verb::CreateIncident));
-        let Some(connection) = vendor else {
-            return self.events(vec![Body::IncidentDeclared { title, act: None }]);
-        };
-        let service = self.view.rollouts.first().map(|r| r.service.name.clone());
-        let act = Act {
-            id: format!("incident/{}", self.nonce),
-            connection: connection.name.clone(),
-            verb: Verb::CreateIncident,
-            args: BTreeMap::from([
-                ("title".to_owned(), title.clone().into()),
-                (
-                    "service".to_owned(),
-                    service.clone().unwrap_or_default().into(),
-                ),
-            ]),
-            release: self.release(),
-            service,
-            environment: Some(self.view.environment().to_owned()),
-            reason: title.clone(),
-            summary: format!("declare an incident: {title}"),
-        };
-        let declared = Body::IncidentDeclared {
-            title,
-            act: Some(act.id.clone()),
-        };
-        Ok(vec![self.perform(act, vec![declared])])
-    }
-
-    /// By word: not by the author, not by the driver, not by the one who types.
-    fn approve(&self) -> Tasks {
-        let Some(release) = self.view.release else {
-            return Ok(Vec::new());
-        };
-        let by = self.input("by");
-        let driver = self.s.releases.first().and_then(|r| r.driver.clone());
-        for (who, what) in [
-            (release.author.clone(), "the author"),
-            (driver, "the driver"),
-            (Some(self.actor()), "the one who asks"),
-        ] {
-            if who.as_ref() == Some(&by) {
-                return Err(vec![Refusal::new(
-                    "approval",
-                    format!("{by} is {what} and may not approve"),
-                )]);
-            }
-        }
-        let Some(rule) = self.view.policy.approvals.get(&release.risk) else {
-            return Ok(Vec::new());
-        };
-        let roles = self
-            .view
-            .policy
-            .people
-            .get(&by)
-            .map(|p| p.roles.clone())
-            .unwrap_or_default();
-        let Some(role) = roles.into_iter().find(|r| rule.of.contains(r)) else {
-            return Err(vec![
-                Refusal::new(
-                    "approval",
-                    format!("{by} has none of the roles {}", rule.of.join(", ")),
-                )
-                .way_out("give the role in [people.NAME] of cockpit.toml"),
-            ]);
-        };
-        let contract = self
-            .view
-            .state
-            .and_then(|x| x.contract.as_ref())
-            .map(|(_, c, _)| c.clone())
-            .unwrap_or_else(|| contract::of(self.view.policy, release));
-        let lasts = i64::try_from(self.view.policy.limits.approval_lasts).unwrap_or(4 * 3600);
-        self.events(vec![Body::Approved {
-            by,
-            role,
-            digest: contract::approval_digest(release, &contract),
-            expires: self.view.at() + Duration::seconds(lasts),
-        }])
-    }
-
     fn cancel(&self) -> Tasks {
         let bodies = self
             .s
@@ -670,58 +465,6 @@ impl Order<'_, '_> {
         self.events(vec![Body::ReleaseClosed {
             closing,
             detail: self.input("reason"),
-        }])
-    }
-
-    fn accept(&self, subject: &str) -> Tasks {
-        let gate = self.s.gates.iter().find(|g| g.id == subject);
-        self.events(vec![Body::Accepted {
-            subject: subject.to_owned(),
-            reason: self.input("reason"),
-            n: gate.map_or(0, |g| g.n),
-            smallest_visible: gate.and_then(|g| g.smallest_visible),
-            due: self.in_hours(24),
-        }])
-    }
-
-    fn overrule(&self, rule: &str) -> Tasks {
-        let second = Some(self.input("second")).filter(|x| !x.is_empty());
-        let own = self.actor().to_lowercase();
-        if second.as_ref().is_some_and(|x| x.to_lowercase() == own) {
-            return Err(vec![Refusal::new(
-                rule,
-                "the second person may not be the one who asks",
-            )]);
-        }
-        let lasts =
-            i64::try_from(self.view.policy.limits.override_lasts.min(86_400)).unwrap_or(7200);
-        self.events(vec![Body::Overridden {
-            rule: rule.to_owned(),
-            reason: self.input("reason"),
-            expires: self.view.at() + Duration::seconds(lasts),
-            second,
-        }])
-    }
-
-    fn settle(&self, debt: &str) -> Tasks {
-        let to = self.input("to");
-        let owner = self.s.debts.iter().find(|d| d.debt.id == debt);
-        if owner.is_some_and(|d| d.debt.owner == to) {
-            return Err(vec![Refusal::new(
-                "debt",
-                format!("{to} owes it already: handing it to oneself only moves its due time"),
-            )]);
-        }
-        if !to.is_empty() {
-            return self.events(vec![Body::DebtHanded {
-                debt: debt.to_owned(),
-                to,
-                due: self.in_hours(24),
-            }]);
-        }
-        self.events(vec![Body::DebtSettled {
-            debt: debt.to_owned(),
-            how: self.input("how"),
         }])
     }
 }
