@@ -126,6 +126,7 @@ fn every_default_stands_in_the_starter_or_is_named_here_with_its_reason() {
     let silent = [
         "scenario = \"regression\"",
         "protected = false",
+        "exclusive = false",
         "count = 1",
         "service = \"service\"",
         "canary = \"canary\"",

@@ -265,7 +265,7 @@ use super::errors::error;
 #[case(
     "[[release]]\nid = \"r\"\nenvironment = \"production\"\nchanges = [{ service = \"checkout\", to = \"2\" }]\ndeadlines = { code_freeze = 2026-11-20, testing = 2026-11-20T23:00:00 }",
     5,
-    52,
+    51,
     "release[0].deadlines.testing",
     "\"testing done\" lies before \"code freeze\""
 )]
