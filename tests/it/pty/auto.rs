@@ -93,10 +93,8 @@ fn a_countdown_that_is_cancelled_rolls_nothing_back() {
     let (folder, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut t = fly(folder.path(), data.path());
     t.until("a countdown", |t| left(t).is_some());
+    // One key: what stops something must not ask twice.
     t.send("c");
-    t.see("[ Cancel ]");
-    t.send("\t\r");
-    t.gone("[ Cancel ]");
     t.until("no countdown", |t| left(t).is_none());
     // It would have ended by now, and the trigger still stands.
     let end = Instant::now() + Duration::from_secs(COUNTDOWN + 4);

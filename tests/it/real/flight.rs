@@ -288,6 +288,11 @@ fn the_regressed_service_alone_is_red_and_a_dead_server_leaves_nothing_green() {
     );
     figures(&server, &metrics);
     server.kill();
+    // What was read before stays fresh for two minutes after its newest bucket.
+    let stale = server.world.end + 125;
+    assert!(until(Duration::from_secs(150), || {
+        chrono::Utc::now().timestamp() >= stale
+    }));
     let dark = flight.status();
     for (service, rows) in by_service(&dark, "metrics") {
         assert_ne!(rows[0]["verdict"]["verdict"], "pass", "{service}");
