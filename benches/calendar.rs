@@ -1,6 +1,6 @@
 //! 2,000 rules over 10 years: what a question costs once they are compiled, and what compiling costs; the month of 500 releases; a
 //! calendar of 5,000 recurring events, from its reading to the judgement of everything with it.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use chrono::{Duration, TimeZone, Utc};
 use chrono_tz::Tz;

@@ -31,11 +31,17 @@ fn draw(c: &mut Criterion) {
 fn calendar(c: &mut Criterion) {
     let size = (200, 50);
     let theme = Theme::load(ThemeName::Default, true, false);
-    for (name, keys) in [("month", ["1", "e", "e", "e"]), ("timeline", ["1", "t", "j", "k"])] {
+    for (name, keys) in [
+        ("month", ["1", "e", "e", "e"]),
+        ("timeline", ["1", "t", "j", "k"]),
+    ] {
         let mut model = fixture::model(size, Options::default(), Some(fixture::story()));
         fixture::press(&mut model, &keys);
         let mut span = model.calendar.span.as_deref().cloned().unwrap();
-        let (bar, hour) = (span.bars.first().cloned().unwrap(), chrono::Duration::hours(1));
+        let (bar, hour) = (
+            span.bars.first().cloned().unwrap(),
+            chrono::Duration::hours(1),
+        );
         for n in 0..500 {
             let mut more = bar.clone();
             more.id = format!("calendar/release/{n}");

@@ -12,7 +12,10 @@ fn frugal() {
         (libc::M_MMAP_THRESHOLD, LARGE),
         (libc::M_TRIM_THRESHOLD, LARGE),
     ] {
-        #[expect(unsafe_code, reason = "a call without a pointer, before there is a second thread; one that is refused changes nothing")]
+        #[expect(
+            unsafe_code,
+            reason = "a call without a pointer, before there is a second thread; one that is refused changes nothing"
+        )]
         unsafe {
             libc::mallopt(what, value);
         }

@@ -211,7 +211,13 @@ pub fn scope(filter: &str) -> (Scope, String) {
 #[must_use]
 pub fn wanted(model: &Model, bar: &Bar) -> bool {
     let (_, words) = scope(model.filter(ListId::Calendar));
-    let text = format!("{} {} {} {}", bar.lane.word(), bar.name, bar.mark.word, bar.note);
+    let text = format!(
+        "{} {} {} {}",
+        bar.lane.word(),
+        bar.name,
+        bar.mark.word,
+        bar.note
+    );
     matches(&words, &text)
 }
 
@@ -243,8 +249,14 @@ pub fn lanes(model: &Model) -> Vec<LaneRow<'_>> {
         let (id, label) = match bar.lane {
             Lane::Release | Lane::Watch => (bar.id.clone(), bar.lane.word().to_owned()),
             Lane::Window if many => ("calendar/lane/window".into(), "windows".into()),
-            Lane::Window => (format!("calendar/lane/window/{}", bar.name), bar.name.clone()),
-            Lane::Freeze => (format!("calendar/lane/freeze/{}", bar.name), "FREEZE".into()),
+            Lane::Window => (
+                format!("calendar/lane/window/{}", bar.name),
+                bar.name.clone(),
+            ),
+            Lane::Freeze => (
+                format!("calendar/lane/freeze/{}", bar.name),
+                "FREEZE".into(),
+            ),
             Lane::Holiday => ("calendar/lane/holiday".into(), "holiday".into()),
             Lane::Cover => (
                 format!("calendar/lane/{}", bar.mark.word),
@@ -279,7 +291,11 @@ pub fn bars_on<'a>(model: &'a Model, span: &'a CalendarSpan, day: NaiveDate) -> 
 
 /// What holds on a day.
 #[must_use]
-pub fn strip_on<'a>(model: &Model, span: &'a CalendarSpan, day: NaiveDate) -> Vec<&'a StripSegment> {
+pub fn strip_on<'a>(
+    model: &Model,
+    span: &'a CalendarSpan,
+    day: NaiveDate,
+) -> Vec<&'a StripSegment> {
     let whole = span_of(zone(model), day, 1);
     let strip = span.strip.iter();
     strip.filter(|s| s.span.overlaps(&whole)).collect()
@@ -305,7 +321,11 @@ pub fn panel(model: &Model, inner: Area) -> u16 {
     if model.calendar.suppose.is_none() {
         return 0;
     }
-    let what = model.calendar.span.as_ref().and_then(|s| s.what_if.as_ref());
+    let what = model
+        .calendar
+        .span
+        .as_ref()
+        .and_then(|s| s.what_if.as_ref());
     let lines = what.map_or(0, |w| u16::try_from(w.lines.len()).unwrap_or(8));
     (lines.clamp(5, 10) + 2).min(inner.h / 2)
 }
@@ -515,7 +535,9 @@ pub fn subject(model: &Model) -> Option<String> {
         return open(id).then(|| id.to_owned());
     }
     let day = match state.and_then(|l| l.selected.as_deref()) {
-        Some(id) => id.strip_prefix("calendar/day/").and_then(|d| d.parse().ok()),
+        Some(id) => id
+            .strip_prefix("calendar/day/")
+            .and_then(|d| d.parse().ok()),
         None => None,
     };
     let day = day.unwrap_or_else(|| cursor(model));
@@ -573,7 +595,11 @@ pub fn shift(model: &mut Model, quarters: i64) {
     let at = what.at();
     let whole = at.timestamp().rem_euclid(STEP) == 0;
     // Back from between two quarters is the one before, not the one before that.
-    let steps = if whole || quarters > 0 { quarters } else { quarters + 1 };
+    let steps = if whole || quarters > 0 {
+        quarters
+    } else {
+        quarters + 1
+    };
     let to = grid(at, steps);
     // Nothing starts in the past.
     let to = to.max(grid(model.world(), 0));
@@ -611,7 +637,9 @@ pub fn written(model: &Model) -> BTreeMap<String, String> {
 #[must_use]
 pub fn day_mark(strip: &[&StripSegment]) -> Option<Mark> {
     let of = |word: &str| strip.iter().find(|s| s.mark.word == word);
-    let found = of("FREEZE").or_else(|| of("unknown")).or_else(|| of("open"));
+    let found = of("FREEZE")
+        .or_else(|| of("unknown"))
+        .or_else(|| of("open"));
     found.or_else(|| strip.first()).map(|s| s.mark.clone())
 }
 
@@ -625,11 +653,23 @@ mod tests {
 
     #[test]
     fn weeks_begin_on_monday() {
-        assert_eq!(days_of(View::Week, day("2026-11-21")), (day("2026-11-16"), 7));
-        assert_eq!(days_of(View::Week, day("2026-11-16")), (day("2026-11-16"), 7));
+        assert_eq!(
+            days_of(View::Week, day("2026-11-21")),
+            (day("2026-11-16"), 7)
+        );
+        assert_eq!(
+            days_of(View::Week, day("2026-11-16")),
+            (day("2026-11-16"), 7)
+        );
         // November 2026 begins on a Sunday: six weeks; February 2027 has exactly four.
-        assert_eq!(days_of(View::Month, day("2026-11-21")), (day("2026-10-26"), 42));
-        assert_eq!(days_of(View::Month, day("2027-02-14")), (day("2027-02-01"), 28));
+        assert_eq!(
+            days_of(View::Month, day("2026-11-21")),
+            (day("2026-10-26"), 42)
+        );
+        assert_eq!(
+            days_of(View::Month, day("2027-02-14")),
+            (day("2027-02-01"), 28)
+        );
     }
 
     #[test]
@@ -645,13 +685,26 @@ mod tests {
     fn the_day_of_a_jump_is_as_long_as_it_is() {
         let zone = Tz::Europe__Berlin;
         let hours = |d: &str| span_of(zone, day(d), 1).length().unwrap().num_hours();
-        assert_eq!([hours("2026-03-29"), hours("2026-10-25"), hours("2026-11-21")], [23, 25, 24]);
+        assert_eq!(
+            [
+                hours("2026-03-29"),
+                hours("2026-10-25"),
+                hours("2026-11-21")
+            ],
+            [23, 25, 24]
+        );
     }
 
     #[test]
     fn a_step_lands_on_a_quarter_of_an_hour() {
         let at: Instant = "2026-11-21T15:42:10Z".parse().unwrap();
-        assert_eq!(grid(at, 0), "2026-11-21T15:30:00Z".parse::<Instant>().unwrap());
-        assert_eq!(grid(at, 1), "2026-11-21T15:45:00Z".parse::<Instant>().unwrap());
+        assert_eq!(
+            grid(at, 0),
+            "2026-11-21T15:30:00Z".parse::<Instant>().unwrap()
+        );
+        assert_eq!(
+            grid(at, 1),
+            "2026-11-21T15:45:00Z".parse::<Instant>().unwrap()
+        );
     }
 }

@@ -295,7 +295,11 @@ fn day_rows(model: &Model) -> Vec<Row<'_>> {
             super::words::from_to(b.span, day, zone),
             b.name
         );
-        let tone = if b.lane == Lane::Freeze { Tone::Fail } else { Tone::Plain };
+        let tone = if b.lane == Lane::Freeze {
+            Tone::Fail
+        } else {
+            Tone::Plain
+        };
         Row::text(&b.id, None, tone, text)
     });
     rows.collect()

@@ -31,8 +31,8 @@ pub fn from_to(span: Span, day: chrono::NaiveDate, zone: Tz) -> String {
         Some(e) if e.date_naive() == day => e.format("%H:%M").to_string(),
         Some(e) => e.format("%a %-d %b %H:%M").to_string(),
     };
-    let begins_early =
-        start.date_naive() < day || (start.date_naive() == day && start.time() == chrono::NaiveTime::MIN);
+    let begins_early = start.date_naive() < day
+        || (start.date_naive() == day && start.time() == chrono::NaiveTime::MIN);
     match end {
         Some(e) if begins_early && whole(&e) => format!("all day, to {to}"),
         Some(e) if e == start => from,

@@ -78,9 +78,7 @@ async fn follow(mut facts: UnboundedReceiver<Fact>) -> u8 {
             }
             Some(Fact::Trouble(text)) => out::complain(&format!("cockpit: {text}")),
             Some(Fact::Fatal(why)) => return fail(exit::UNREACHABLE, why),
-            Some(
-                Fact::Done { .. } | Fact::Document { .. } | Fact::Keys(_) | Fact::Looked(_),
-            ) => {}
+            Some(Fact::Done { .. } | Fact::Document { .. } | Fact::Keys(_) | Fact::Looked(_)) => {}
             None => return fail(exit::INTERNAL, "the engine stopped"),
         }
     }

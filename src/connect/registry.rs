@@ -46,11 +46,11 @@ pub const SHIPPED: &[(&str, &str)] = &[
         "jenkins",
         include_str!("../../assets/connectors/jenkins.toml"),
     ),
+    ("jira", include_str!("../../assets/connectors/jira.toml")),
     (
         "kubernetes",
         include_str!("../../assets/connectors/kubernetes.toml"),
     ),
-    ("jira", include_str!("../../assets/connectors/jira.toml")),
     (
         "monday",
         include_str!("../../assets/connectors/monday.toml"),

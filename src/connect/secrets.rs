@@ -273,7 +273,7 @@ mod tests {
         );
         for (name, part) in [
             ("e", "is not set"),
-            ("k", "no keyring"),
+            ("k", "keyring"),
             ("c", "ended with"),
             ("f", "cannot be had"),
         ] {

@@ -62,9 +62,7 @@ pub fn instant(text: &str, now: Instant, zone: Tz) -> Result<Instant, String> {
     let found = typed(trimmed, today)?;
     match found.time {
         Some(time) => Ok(earliest(found.date.and_time(time), zone)),
-        None => Err(format!(
-            "say the time of day, too: \"{trimmed} 10:00\""
-        )),
+        None => Err(format!("say the time of day, too: \"{trimmed} 10:00\"")),
     }
 }
 
@@ -189,7 +187,17 @@ mod tests {
             let found = typed(text, today).unwrap_or_else(|e| panic!("{text}: {e}"));
             assert_eq!((found.date, found.time), (day(wanted), None), "{text}");
         }
-        for text in ["", "40", "soon", "2026-13-01", "31.2.", "+x", "1 2 3 4", "10:99", "mon 25:00"] {
+        for text in [
+            "",
+            "40",
+            "soon",
+            "2026-13-01",
+            "31.2.",
+            "+x",
+            "1 2 3 4",
+            "10:99",
+            "mon 25:00",
+        ] {
             assert!(typed(text, today).is_err(), "{text}");
         }
     }

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::journal::Journal;
 use super::conflict::DeadlineKind;
+use super::journal::Journal;
 use super::policy::{
     Change, ChangeKind, Deadlines, Policy, Purpose, Release, Reversible, RiskClass,
 };
@@ -134,7 +134,11 @@ pub fn draft(
     };
     let id = id(&mut r, policy, journal);
     let title = Some(clean(&r.text("title"), LONG)).filter(|t| !t.is_empty());
-    let environments: Vec<&str> = policy.environments.iter().map(|e| e.name.as_str()).collect();
+    let environments: Vec<&str> = policy
+        .environments
+        .iter()
+        .map(|e| e.name.as_str())
+        .collect();
     if r.text("environment").is_empty() {
         r.wrong("environment", "environment is missing");
     }
@@ -289,7 +293,10 @@ fn deadlines(
                 r.wrong("deadlines", format!("{} lies after the start", kind.word()));
             }
             Ok(at) if kind == DeadlineKind::Deploy && planned.is_some_and(|start| at <= start) => {
-                r.wrong("deadlines", format!("{} lies before the start", kind.word()));
+                r.wrong(
+                    "deadlines",
+                    format!("{} lies before the start", kind.word()),
+                );
             }
             Ok(at) => match kind {
                 DeadlineKind::CodeFreeze => out.code_freeze = Some(at),
@@ -331,7 +338,11 @@ fn services(r: &mut Reading<'_>, policy: &Policy) -> Option<Vec<Change>> {
     let names: Vec<&str> = policy.services.iter().map(|s| s.name.as_str()).collect();
     let mut out: Vec<Change> = Vec::new();
     let mut sound = true;
-    for part in text.split([',', ';']).map(str::trim).filter(|p| !p.is_empty()) {
+    for part in text
+        .split([',', ';'])
+        .map(str::trim)
+        .filter(|p| !p.is_empty())
+    {
         match change(part, &names) {
             Ok(c) if out.iter().any(|o| o.service == c.service) => {
                 r.wrong("services", format!("{} stands there twice", c.service));
@@ -371,7 +382,9 @@ fn change(part: &str, names: &[&str]) -> Result<Change, String> {
         }
     }
     if to.is_empty() {
-        return Err(format!("to which version of {service}? write {service} 1.2.3"));
+        return Err(format!(
+            "to which version of {service}? write {service} 1.2.3"
+        ));
     }
     if from == Some(to) {
         return Err(format!("{service} {to} is where it comes from, too"));

@@ -1,7 +1,10 @@
 //! Windows and freezes of the policy and of every calendar that was read, indexed once for many questions.
 
+use std::collections::{HashMap, HashSet};
+
 use chrono::Duration;
 
+use super::needs::{CALENDAR_AHEAD, CALENDAR_BACK};
 use super::observe::{Freshness, Observed};
 use super::policy::{CalendarSource, Policy, Release};
 use super::record::Records;
@@ -15,10 +18,6 @@ const BACK: i64 = 9;
 /// How far ahead the index reaches, days.
 const AHEAD: i64 = 400;
 
-/// Days before its reading over which every calendar is read.
-const CALENDAR_BACK: i64 = 40;
-/// Days after its reading over which every calendar is read.
-const CALENDAR_AHEAD: i64 = 430;
 /// What became of a calendar's entries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -192,20 +191,17 @@ impl Rules {
         rules
     }
 
-    /// Days off that concern one of the targets (any, where none is given) and share time with `span`, by start; one without an end counts as a day. Only calendars
-    /// that were read speak here: whether one was not, [`Rules::calendars`] says.
-    #[must_use]
-    pub fn days_off(&self, targets: &[Target], span: Span) -> Vec<(&Dated, Span)> {
+    /// The days off that share time with `[from, to)`, by start; one without an end counts as a day.
+    pub fn days_off(&self, from: Instant, to: Instant) -> Vec<(Span, &Dated)> {
         let (list, longest) = &self.off;
-        let end = list.partition_point(|(s, _)| span.end.is_none_or(|to| s.start < to));
-        let mut out: Vec<(&Dated, Span)> = list
+        let end = list.partition_point(|(span, _)| span.start < to);
+        let mut out: Vec<(Span, &Dated)> = list
             .iter()
             .take(end)
             .rev()
-            .take_while(|(s, _)| s.start + *longest > span.start)
-            .filter(|(s, _)| last(*s) > span.start)
-            .filter_map(|(s, n)| Some((self.holidays.get(*n)?, *s)))
-            .filter(|(h, _)| targets.is_empty() || targets.iter().any(|t| h.scope.covers(t)))
+            .take_while(|(span, _)| span.start + *longest > from)
+            .filter(|(span, _)| last(*span) > from)
+            .filter_map(|(span, n)| Some((*span, self.holidays.get(*n)?)))
             .collect();
         out.reverse();
         out
@@ -218,19 +214,11 @@ impl Rules {
         self.holidays.iter().find(here)
     }
 
-    /// The calendar entries that are the release of that id and title; `known` are all releases there are (id, title), so that an
-    /// entry belongs to the one it names most surely.
+    /// Every release that calendars hold, with the id of the release that it is, of those known (id, title).
     #[must_use]
-    pub fn entries_of<'a>(&'a self, id: &str, known: &[(&str, &str)]) -> Vec<&'a Dated> {
-        let own = |entry: &&Dated| which(entry, known) == Some(id);
-        self.releases.iter().filter(own).collect()
-    }
-
-    /// The calendar entries that are no release that is known here.
-    #[must_use]
-    pub fn strangers<'a>(&'a self, known: &[(&str, &str)]) -> Vec<&'a Dated> {
-        let stranger = |entry: &&Dated| which(entry, known).is_none();
-        self.releases.iter().filter(stranger).collect()
+    pub fn claimed<'k>(&self, known: &[(&'k str, &'k str)]) -> Vec<(&Dated, Option<&'k str>)> {
+        let known = Known::new(known);
+        self.releases.iter().map(|r| (r, known.which(r))).collect()
     }
 
     /// Health of every configured calendar at `now`.
@@ -252,24 +240,6 @@ impl Rules {
             })
             .collect()
     }
-}
-
-fn last(span: Span) -> Instant {
-    match span.end {
-        Some(end) if end > span.start => end,
-        _ => span.start + Duration::days(1),
-    }
-}
-
-fn days_off(holidays: &[Dated]) -> (Vec<(Span, usize)>, Duration) {
-    let mut list: Vec<(Span, usize)> = holidays
-        .iter()
-        .enumerate()
-        .flat_map(|(n, h)| h.spans.iter().map(move |s| (*s, n)))
-        .collect();
-    list.sort_unstable();
-    let longest = list.iter().map(|(s, _)| last(*s) - s.start).max();
-    (list, longest.unwrap_or_else(Duration::zero))
 }
 
 /// A calendar that may bring windows closes what they concern while it brings none: an emptied calendar permits nothing.
@@ -310,13 +280,66 @@ fn scopes(calendar: &CalendarSource) -> Vec<Scope> {
     }
 }
 
-/// The id of the release that a calendar entry is, of those known (id, title).
-fn which<'k>(entry: &Dated, known: &[(&'k str, &'k str)]) -> Option<&'k str> {
-    known
+/// The releases there are, by id and by title, so that an entry finds its own without asking each.
+struct Known<'k> {
+    ids: HashSet<&'k str>,
+    titles: HashMap<&'k str, &'k str>,
+    /// Ids that are no single word.
+    odd: Vec<&'k str>,
+}
+
+impl<'k> Known<'k> {
+    fn new(known: &[(&'k str, &'k str)]) -> Self {
+        let word = |id: &str| words(id).next() == Some(id);
+        Self {
+            ids: known.iter().map(|(id, _)| *id).collect(),
+            titles: known.iter().map(|(id, title)| (*title, *id)).collect(),
+            odd: known
+                .iter()
+                .map(|(id, _)| *id)
+                .filter(|id| !word(id))
+                .collect(),
+        }
+    }
+
+    /// The release that an entry names most surely ([`Dated::is_release`]): by its UID, by the longest id in its title, by its title.
+    fn which(&self, entry: &Dated) -> Option<&'k str> {
+        if let Some(id) = self.ids.get(entry.uid.as_str()) {
+            return Some(id);
+        }
+        let plain = words(&entry.name).filter_map(|word| self.ids.get(word).copied());
+        let odd = self.odd.iter().copied();
+        let odd = odd.filter(|id| entry.is_release(id, "").is_some());
+        plain
+            .chain(odd)
+            .max_by_key(|id| (id.len(), *id))
+            .or_else(|| self.titles.get(entry.name.as_str()).copied())
+    }
+}
+
+/// The words of a text, of what ids are made of; a full stop at a word's end is none of it.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !(c.is_alphanumeric() || matches!(c, '-' | '_' | '/' | '.')))
+        .map(|word| word.trim_end_matches('.'))
+        .filter(|word| !word.is_empty())
+}
+
+fn last(span: Span) -> Instant {
+    match span.end {
+        Some(end) if end > span.start => end,
+        _ => span.start + Duration::days(1),
+    }
+}
+
+fn days_off(holidays: &[Dated]) -> (Vec<(Span, usize)>, Duration) {
+    let mut list: Vec<(Span, usize)> = holidays
         .iter()
-        .filter_map(|(id, title)| Some((entry.is_release(id, title)?, *id)))
-        .max()
-        .map(|(_, id)| id)
+        .enumerate()
+        .flat_map(|(n, h)| h.spans.iter().map(move |s| (*s, n)))
+        .collect();
+    list.sort_unstable();
+    let longest = list.iter().map(|(s, _)| last(*s) - s.start).max();
+    (list, longest.unwrap_or_else(Duration::zero))
 }
 
 /// What windows and freezes are asked about for one service of a release.

@@ -93,7 +93,11 @@ fn tabs(model: &Model, theme: &Theme, pen: &mut Pen<'_>, here: Pane) {
             let extra = model.situation.as_ref().map(|s| subtitle(model, s, pane));
             let extra = match pane {
                 Pane::Checklist => extra.filter(|_| !long),
-                Pane::Calendar => model.calendar.suppose.as_ref().map(|_| " WHAT-IF".to_owned()),
+                Pane::Calendar => model
+                    .calendar
+                    .suppose
+                    .as_ref()
+                    .map(|_| " WHAT-IF".to_owned()),
                 _ => None,
             };
             let filter = filter_words(model, pane.list());

@@ -121,14 +121,14 @@ const LEFT_OUT: &[(&str, &str)] = &[
         "jenkins",
         "/job/{{ settings.job | path }}/buildWithParameters",
     ),
+    (
+        "github",
+        "/repos/{{ settings.owner }}/{{ settings.repo }}/milestones",
+    ),
     // The stage view's own API, of the plugin that every pipeline has.
     (
         "jenkins",
         "/job/{{ settings.job | path }}/{{ item.number }}/wfapi/describe",
-    ),
-    (
-        "github",
-        "/repos/{{ settings.owner }}/{{ settings.repo }}/milestones",
     ),
 ];
 

@@ -8,7 +8,8 @@
 
 use std::sync::Arc;
 
-use crate::app::action::{ACTIONS, Scope};
+use super::moves::own;
+use crate::app::action::{ACTIONS, Own, Scope};
 use crate::app::calendar::{self, View};
 use crate::app::fixture::{self, looked, press};
 use crate::app::key::Key;
@@ -53,9 +54,10 @@ fn answer(m: &mut Model, look: &Look) -> Vec<Effect> {
 
 fn requests(effects: &[Effect]) -> Vec<(String, Vec<(String, String)>)> {
     let act = |e: &Effect| match e {
-        Effect::Order(Order::Act { request, .. }) => {
-            Some((request.action.clone(), request.inputs.clone().into_iter().collect()))
-        }
+        Effect::Order(Order::Act { request, .. }) => Some((
+            request.action.clone(),
+            request.inputs.clone().into_iter().collect(),
+        )),
         _ => None,
     };
     effects.iter().filter_map(act).collect()
@@ -65,7 +67,11 @@ fn requests(effects: &[Effect]) -> Vec<(String, Vec<(String, String)>)> {
 fn the_small_pane_stays_calm_and_the_first_key_gives_it_room() {
     let mut m = calendar_pane();
     assert_eq!(calendar::drawn(&m), None);
-    assert_eq!(look(&press(&mut m, &["j"])), None, "nothing is asked for the strip");
+    assert_eq!(
+        look(&press(&mut m, &["j"])),
+        None,
+        "nothing is asked for the strip"
+    );
     press(&mut m, &["e"]);
     assert_eq!((calendar::drawn(&m), m.zoom), (Some(View::Day), true));
     press(&mut m, &["esc"]);
@@ -74,7 +80,11 @@ fn the_small_pane_stays_calm_and_the_first_key_gives_it_room() {
     assert_eq!(calendar::drawn(&m), Some(View::Day), "the same view again");
     let mut m = calendar_pane();
     press(&mut m, &["z"]);
-    assert_eq!(calendar::drawn(&m), Some(View::Week), "zoomed it uses the room");
+    assert_eq!(
+        calendar::drawn(&m),
+        Some(View::Week),
+        "zoomed it uses the room"
+    );
     let mut m = at((80, 24));
     press(&mut m, &["1"]);
     assert_eq!(calendar::drawn(&m), None, "one pane shows the agenda first");
@@ -92,7 +102,7 @@ fn keys_go_through_the_views_and_back() {
         }
         press(&mut m, &["e"]);
         assert_eq!(m.calendar.view, View::Agenda);
-        press(&mut m, &["E"]);
+        own(&mut m, Own::TurnView(false));
         assert_eq!(m.calendar.view, View::Lanes);
         press(&mut m, &["e", "t"]);
         assert_eq!(m.calendar.view, View::Lanes);
@@ -109,8 +119,15 @@ fn one_question_is_out_at_a_time_and_the_last_wish_is_asked_then() {
     let second = look(&answer(&mut m, &first)).unwrap();
     assert!(second.seq > first.seq);
     assert_eq!(second.span, calendar::period(&m));
-    assert!(calendar::span(&m).is_none(), "the old days are not drawn as the new ones");
-    assert_eq!(look(&answer(&mut m, &first)), None, "a late answer is dropped");
+    assert!(
+        calendar::span(&m).is_none(),
+        "the old days are not drawn as the new ones"
+    );
+    assert_eq!(
+        look(&answer(&mut m, &first)),
+        None,
+        "a late answer is dropped"
+    );
     assert_eq!(look(&answer(&mut m, &second)), None);
     assert!(calendar::span(&m).is_some());
 }
@@ -121,7 +138,11 @@ fn a_new_situation_asks_again_and_nobody_looking_asks_nothing() {
     press(&mut m, &["t"]);
     let news = |m: &mut Model| {
         let now = m.now;
-        let effects = update(m, now, Msg::Fact(Fact::Assessed(Arc::new(fixture::story()))));
+        let effects = update(
+            m,
+            now,
+            Msg::Fact(Fact::Assessed(Arc::new(fixture::story()))),
+        );
         look(&effects)
     };
     let again = news(&mut m).unwrap();
@@ -153,7 +174,10 @@ fn days_weeks_and_months_are_gone_through_with_the_arrows() {
     assert_eq!(day(&m), "2026-12-01");
     press(&mut m, &["G"]);
     assert_eq!(day(&m), "2026-12-31");
-    assert_eq!(m.selected(ListId::Calendar).as_deref(), Some("calendar/day/2026-12-31"));
+    assert_eq!(
+        m.selected(ListId::Calendar).as_deref(),
+        Some("calendar/day/2026-12-31")
+    );
 }
 
 #[test]
@@ -161,7 +185,9 @@ fn a_date_is_read_as_it_is_typed() {
     let mut m = at((200, 50));
     press(&mut m, &["@"]);
     let seen = |m: &Model| match m.overlays.last() {
-        Some(Overlay::GoTo { meant, complaint, .. }) => (meant.map(|d| d.to_string()), complaint.clone()),
+        Some(Overlay::GoTo {
+            meant, complaint, ..
+        }) => (meant.map(|d| d.to_string()), complaint.clone()),
         _ => panic!("no question for a date"),
     };
     assert_eq!(seen(&m), (None, None), "nothing typed is nothing wrong");
@@ -171,7 +197,10 @@ fn a_date_is_read_as_it_is_typed() {
     assert_eq!(seen(&m), (Some("2026-11-22".into()), None));
     press(&mut m, &["enter"]);
     assert_eq!((m.pane, m.overlays.len()), (Pane::Calendar, 0));
-    assert_eq!(m.selected(ListId::Calendar).as_deref(), Some("calendar/day/2026-11-22"));
+    assert_eq!(
+        m.selected(ListId::Calendar).as_deref(),
+        Some("calendar/day/2026-11-22")
+    );
     assert!(!m.zoom, "a day of the strip needs no other view");
     press(&mut m, &["@", "2", "4", ".", "1", "2", ".", "enter"]);
     assert_eq!(calendar::drawn(&m), Some(View::Month));
@@ -196,7 +225,11 @@ fn a_filter_scopes_the_question_and_the_rest_filters_the_rows() {
     press(&mut m, &["t", "/"]);
     let mut last = None;
     for c in "team:shop search".chars() {
-        let typed = if c == ' ' { "space".to_owned() } else { c.to_string() };
+        let typed = if c == ' ' {
+            "space".to_owned()
+        } else {
+            c.to_string()
+        };
         let effects = key(&mut m, &typed);
         if let Some(look) = look(&effects) {
             answer(&mut m, &look);
@@ -206,7 +239,12 @@ fn a_filter_scopes_the_question_and_the_rest_filters_the_rows() {
     press(&mut m, &["enter"]);
     assert_eq!(last.unwrap().scope.team.as_deref(), Some("shop"));
     let rows = calendar::lanes(&m);
-    assert!(!rows.is_empty() && rows.iter().all(|r| r.bars.iter().all(|b| b.name.contains("search"))));
+    assert!(
+        !rows.is_empty()
+            && rows
+                .iter()
+                .all(|r| r.bars.iter().all(|b| b.name.contains("search")))
+    );
 }
 
 #[test]
@@ -220,13 +258,18 @@ fn enter_tells_the_rules_of_a_day_and_of_a_release() {
         Some(Overlay::Evidence { shown, .. }) => shown.lines.clone(),
         _ => panic!("no evidence"),
     };
-    assert!(shown(&m).iter().any(|(label, _)| label == "release"), "{:?}", shown(&m));
+    assert!(
+        shown(&m).iter().any(|(label, _)| label == "release"),
+        "{:?}",
+        shown(&m)
+    );
     press(&mut m, &["esc", "n", "t", "j"]);
     let asked = look(&key(&mut m, "enter")).unwrap();
     assert_eq!(asked.about, Some(About::Release("search-2026.48".into())));
     // Also from the small pane's rows.
     let mut m = calendar_pane();
-    m.lists.entry(ListId::Calendar).or_default().selected = Some("calendar/release/search-2026.48".into());
+    m.lists.entry(ListId::Calendar).or_default().selected =
+        Some("calendar/release/search-2026.48".into());
     let asked = look(&key(&mut m, "enter")).unwrap();
     assert_eq!(asked.about, Some(About::Release("search-2026.48".into())));
 }
@@ -238,13 +281,21 @@ fn supposing() -> Model {
 }
 
 fn supposed(m: &Model) -> String {
-    m.calendar.suppose.as_ref().unwrap().at().format("%d %H:%M").to_string()
+    m.calendar
+        .suppose
+        .as_ref()
+        .unwrap()
+        .at()
+        .format("%d %H:%M")
+        .to_string()
 }
 
 #[test]
 fn a_what_if_moves_by_quarters_hours_and_days() {
     let mut m = supposing();
-    assert!(matches!(&m.calendar.suppose, Some(Suppose::Release { id, .. }) if id == "search-2026.48"));
+    assert!(
+        matches!(&m.calendar.suppose, Some(Suppose::Release { id, .. }) if id == "search-2026.48")
+    );
     // Planned at 09:42 UTC: onto whole quarters from the first step on.
     assert_eq!(supposed(&m), "23 09:42");
     press(&mut m, &["right"]);
@@ -255,9 +306,24 @@ fn a_what_if_moves_by_quarters_hours_and_days() {
     assert_eq!(supposed(&m), "23 10:30");
     press(&mut m, &["pgdn"]);
     assert_eq!(supposed(&m), "24 10:30");
-    assert_eq!(m.calendar.span.as_ref().unwrap().what_if.as_ref().unwrap().mark.word, "refused: freeze");
+    assert_eq!(
+        m.calendar
+            .span
+            .as_ref()
+            .unwrap()
+            .what_if
+            .as_ref()
+            .unwrap()
+            .mark
+            .word,
+        "refused: freeze"
+    );
     press(&mut m, &["pgup", "pgup", "pgup", "pgup"]);
-    assert_eq!(supposed(&m), "21 15:30", "never before the quarter that runs");
+    assert_eq!(
+        supposed(&m),
+        "21 15:30",
+        "never before the quarter that runs"
+    );
     press(&mut m, &["I"]);
     assert!(matches!(m.calendar.suppose, Some(Suppose::Now { .. })));
 }
@@ -278,7 +344,11 @@ fn nothing_real_is_done_from_a_what_if_and_esc_leaves_it() {
     let effects = press(&mut m, &["right", "pgdn", "esc"]);
     assert!(requests(&effects).is_empty());
     assert_eq!(m.calendar.suppose, None);
-    assert_eq!(calendar::drawn(&m), Some(View::Lanes), "esc backs out of one thing");
+    assert_eq!(
+        calendar::drawn(&m),
+        Some(View::Lanes),
+        "esc backs out of one thing"
+    );
     press(&mut m, &["R"]);
     assert!(!m.overlays.is_empty(), "real again");
 }
@@ -294,7 +364,10 @@ fn what_is_supposed_is_written_by_its_key_and_a_confirmation() {
     assert_eq!(d.permit.action, "move/search-2026.48");
     let effects = press(&mut m, &["right", "enter"]);
     let inputs = vec![("start".to_owned(), "2026-11-23T10:45:00+01:00".to_owned())];
-    assert_eq!(requests(&effects), [("move/search-2026.48".to_owned(), inputs)]);
+    assert_eq!(
+        requests(&effects),
+        [("move/search-2026.48".to_owned(), inputs)]
+    );
     assert_eq!(m.calendar.suppose, None);
     // Now cannot be written.
     let mut m = supposing();
@@ -304,7 +377,10 @@ fn what_is_supposed_is_written_by_its_key_and_a_confirmation() {
 
 #[test]
 fn read_only_looks_and_supposes_and_writes_nothing() {
-    let options = Options { read_only: true, ..Options::default() };
+    let options = Options {
+        read_only: true,
+        ..Options::default()
+    };
     let mut m = fixture::model((200, 50), options, Some(fixture::story()));
     press(&mut m, &["1", "t", "j", "I", "right"]);
     assert!(m.calendar.suppose.is_some());
@@ -318,19 +394,37 @@ fn read_only_looks_and_supposes_and_writes_nothing() {
 fn a_plan_is_judged_as_it_is_typed_and_written_once_it_is_sound() {
     let mut m = at((200, 50));
     let asked = look(&key(&mut m, "N")).unwrap();
-    assert_eq!(asked.draft.as_ref().unwrap().get("environment").unwrap(), "production");
+    assert_eq!(
+        asked.draft.as_ref().unwrap().get("environment").unwrap(),
+        "production"
+    );
     answer(&mut m, &asked);
     let form = |m: &Model| match m.overlays.last() {
         Some(Overlay::Dialog(d)) => (**d).clone(),
         _ => panic!("no form"),
     };
-    assert!(form(&m).problem(&form(&m).fields[0]).unwrap().contains("missing"));
+    assert!(
+        form(&m)
+            .problem(&form(&m).fields[0])
+            .unwrap()
+            .contains("missing")
+    );
     // `w` in a field is a letter; with a problem nothing is written.
     let effects = press(&mut m, &["w"]);
     assert!(requests(&effects).is_empty());
     assert_eq!(form(&m).fields[0].edit.text(), "w");
-    assert!(form(&m).problem(&form(&m).fields[0]).is_none(), "judged anew with each key");
-    assert!(form(&m).live.unwrap().lines.iter().any(|l| l.label == "conflict"));
+    assert!(
+        form(&m).problem(&form(&m).fields[0]).is_none(),
+        "judged anew with each key"
+    );
+    assert!(
+        form(&m)
+            .live
+            .unwrap()
+            .lines
+            .iter()
+            .any(|l| l.label == "conflict")
+    );
     // The required fields are filled in, then `w` on the button writes.
     for field in 1..11 {
         press(&mut m, &["tab"]);
@@ -377,6 +471,10 @@ fn a_chosen_day_is_the_plans_first_wish() {
     let Some(Overlay::Dialog(d)) = m.overlays.last() else {
         panic!("no form");
     };
-    let start = d.fields.iter().find(|f| f.key.as_deref() == Some("start")).unwrap();
+    let start = d
+        .fields
+        .iter()
+        .find(|f| f.key.as_deref() == Some("start"))
+        .unwrap();
     assert_eq!(start.edit.text(), "2026-11-24 10:00");
 }

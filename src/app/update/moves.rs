@@ -91,7 +91,11 @@ pub(super) fn own(model: &mut Model, own: Own) -> Vec<Effect> {
         }
         Own::Utc => {
             model.calendar.utc = !model.calendar.utc;
-            let word = if model.calendar.utc { "UTC" } else { "local time" };
+            let word = if model.calendar.utc {
+                "UTC"
+            } else {
+                "local time"
+            };
             model.say(Loudness::Info, format!("the calendar is in {word}"));
         }
         Own::Suppose => {

@@ -505,7 +505,7 @@ fn a_release_that_was_chosen_stays_the_one_also_behind_an_older_situation() {
     let mut other = fixture::story();
     let mut second = other.releases[0].clone();
     second.plan.id = "search-2026.47".into();
-    other.releases.push(second);
+    other.releases.insert(1, second);
     assess(&mut m, other.clone());
     let told = |effects: &[Effect]| {
         effects.iter().find_map(|e| match e {

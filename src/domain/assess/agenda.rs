@@ -1,5 +1,7 @@
 //! Fills the agenda: the releases of file, journal and calendars as one list, every occurrence of a rule, every watch.
 
+use std::collections::HashMap;
+
 use chrono::Duration;
 
 use crate::domain::agenda::{Agenda, Entry, Kind, uid};
@@ -14,8 +16,7 @@ use crate::domain::time::{Instant, Now, Span};
 use crate::domain::window::event::Dated;
 use crate::domain::window::{Scope, Source};
 
-use super::calendar::needed;
-use super::{View, driver, watch, with_view};
+use super::{View, driver, need, watch, with_view};
 
 /// Everything that shares time with `[from, to)`. `rules` were made around it; the calendars' health is that of `now`.
 #[must_use]
@@ -210,16 +211,19 @@ fn releases(view: &View<'_>, rules: &Rules, span: Span, out: &mut Vec<Entry>) {
         .iter()
         .map(|r| (r.id.as_str(), r.title.as_str()))
         .collect();
-    for release in &all {
-        let named = rules.entries_of(&release.id, &known);
-        let elsewhere = named
-            .iter()
-            .flat_map(|d| d.spans.iter().map(|s| (s.start, *d)));
-        let here: Vec<(Instant, &Dated)> = elsewhere.collect();
-        known_release(view, release, &here, span, out);
+    let mut named: HashMap<&str, Vec<(Instant, &Dated)>> = HashMap::new();
+    for (dated, owner) in rules.claimed(&known) {
+        match owner {
+            None => out.extend(of_calendar(Kind::Release, dated, span)),
+            Some(id) => {
+                let times = dated.spans.iter().map(|s| (s.start, dated));
+                named.entry(id).or_default().extend(times);
+            }
+        }
     }
-    for dated in rules.strangers(&known) {
-        out.extend(of_calendar(Kind::Release, dated, span));
+    for release in &all {
+        let elsewhere = named.remove(release.id.as_str()).unwrap_or_default();
+        known_release(view, release, &elsewhere, span, out);
     }
 }
 
@@ -236,7 +240,7 @@ fn known_release(
     let Some(start) = started.or(release.planned).or(lent) else {
         return;
     };
-    let (need, _) = needed(view, release);
+    let (need, _) = need::of_release(view, release);
     let finished = state.and_then(|s| {
         let whole = release.changes.iter().all(|c| {
             let track = s.tracks.get(&c.service);
@@ -279,7 +283,7 @@ fn known_release(
         source: source.to_owned(),
         note,
     };
-    let until = end + Duration::seconds(i64::try_from(watch::length_of(view, release)).unwrap_or(259_200));
+    let until = end + Duration::seconds(need::seconds(watch::length_of(view, release)));
     let watched = format!("watch of {}", release.id);
     let both = [
         entry(

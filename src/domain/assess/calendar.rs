@@ -1,6 +1,6 @@
 //! "May I ship now, and if not, until when and why": the calendar pane and the refusals of a start (SEMANTICS 1–3).
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chrono::Duration;
 
@@ -423,12 +423,13 @@ fn releases(view: &View<'_>) -> Vec<CalendarRelease> {
     list
 }
 
-/// Releases that calendars hold: one that is known here lends it its time where the file gives none, any other is a row of its own.
+/// Releases that calendars hold: one that is known here lends it its time where the file gives none, any other is a row of its own,
+/// each title once.
 fn from_calendars(view: &View<'_>, rules: &Rules, list: &mut Vec<CalendarRelease>) {
     let past = view.at() - Duration::days(1);
     let next = |dated: &Dated| {
-        let n = dated.spans.partition_point(|s| s.start <= past);
-        dated.spans.get(n).map(|s| s.start)
+        let first = dated.spans.partition_point(|s| s.start <= past);
+        dated.spans.get(first).map(|s| s.start)
     };
     let known: Vec<(String, String)> = list
         .iter()
@@ -438,15 +439,16 @@ fn from_calendars(view: &View<'_>, rules: &Rules, list: &mut Vec<CalendarRelease
         .iter()
         .map(|(id, title)| (id.as_str(), title.as_str()))
         .collect();
-    for row in list.iter_mut().filter(|r| r.at.is_none()) {
-        let entries = rules.entries_of(&row.id, &known);
-        row.at = entries.into_iter().filter_map(next).min();
-    }
-    let mut seen = HashSet::new();
-    for dated in rules.strangers(&known) {
-        if let Some(at) = next(dated)
-            && seen.insert(dated.name.as_str())
-        {
+    let mut lent: HashMap<&str, Instant> = HashMap::new();
+    let mut seen: HashSet<&str> = HashSet::new();
+    for (dated, owner) in rules.claimed(&known) {
+        let Some(at) = next(dated) else {
+            continue;
+        };
+        if let Some(id) = owner {
+            let first = lent.entry(id).or_insert(at);
+            *first = at.min(*first);
+        } else if seen.insert(&dated.name) {
             list.push(CalendarRelease {
                 id: dated.uid.clone(),
                 title: dated.name.clone(),
@@ -456,6 +458,9 @@ fn from_calendars(view: &View<'_>, rules: &Rules, list: &mut Vec<CalendarRelease
                 note: String::new(),
             });
         }
+    }
+    for row in list.iter_mut().filter(|r| r.at.is_none()) {
+        row.at = lent.get(row.id.as_str()).copied();
     }
 }
 

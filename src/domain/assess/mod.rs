@@ -30,11 +30,11 @@ pub(crate) mod poll;
 mod proofs;
 mod risk;
 mod rollout;
+mod sources;
 mod span;
 mod start_at;
-mod sources;
-mod suspects;
 mod stranded;
+mod suspects;
 mod triggers;
 mod watch;
 

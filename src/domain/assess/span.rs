@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, HashSet};
 
 use chrono::Duration;
 
-use crate::domain::calendar::{About, Bar, CalendarSpan, Drafted, Lane, Look, Scope, Suppose, WhatIf};
+use crate::domain::calendar::{
+    About, Bar, CalendarSpan, Drafted, Lane, Look, Scope, Suppose, WhatIf,
+};
 use crate::domain::journal::Journal;
 use crate::domain::observe::{Feed, Observation, Observed};
 use crate::domain::planning;
@@ -72,7 +74,13 @@ pub fn calendar_span(
     out.evidence = match &look.about {
         Some(About::Span { span, title }) => {
             // It need not be what is drawn: asked for by itself.
-            let inner = Look { span: *span, about: None, suppose: None, draft: None, ..look.clone() };
+            let inner = Look {
+                span: *span,
+                about: None,
+                suppose: None,
+                draft: None,
+                ..look.clone()
+            };
             let found = calendar_span(&supposed, journal, observed, now, &inner);
             Some(evidence::of_span(&cx, &target, &found, *span, title))
         }
@@ -93,7 +101,10 @@ struct Cx<'a> {
 impl<'a> Cx<'a> {
     /// As much of a view as the calendar's rules look at.
     fn view(&self, observed: &'a Observed, at: Instant, release: Option<&'a Release>) -> View<'a> {
-        let now = Now { world: at, real: self.now.real };
+        let now = Now {
+            world: at,
+            real: self.now.real,
+        };
         let mut view = View::bare(self.policy, self.journal, observed, now);
         view.release = release;
         view.state = release.and_then(|r| self.journal.release(&r.id));
@@ -168,7 +179,10 @@ fn suppose<'a>(policy: &'a Policy, journal: &Journal, what: Option<&Suppose>) ->
     if let Some(release) = changed.releases.iter_mut().find(|r| &r.id == id) {
         release.planned = Some(*at);
     } else if let Some(plan) = journal.release(id).and_then(|r| r.plan.clone()) {
-        changed.releases.push(Release { planned: Some(*at), ..plan });
+        changed.releases.push(Release {
+            planned: Some(*at),
+            ..plan
+        });
     }
     Cow::Owned(changed)
 }
@@ -189,16 +203,27 @@ fn aim(cx: &Cx<'_>, scope: &Scope) -> (Target, String, Vec<String>) {
     };
     let services: Vec<&str> = policy.services.iter().map(|s| s.name.as_str()).collect();
     let service = known("service", &scope.service, services);
-    let mut teams: Vec<&str> = policy.services.iter().filter_map(|s| s.team.as_deref()).collect();
+    let mut teams: Vec<&str> = policy
+        .services
+        .iter()
+        .filter_map(|s| s.team.as_deref())
+        .collect();
     teams.dedup();
     let team = known("team", &scope.team, teams);
-    let environments = policy.environments.iter().map(|e| e.name.as_str()).collect();
+    let environments = policy
+        .environments
+        .iter()
+        .map(|e| e.name.as_str())
+        .collect();
     let environment = known("environment", &scope.environment, environments);
     let current = current(cx).filter(|_| scope.is_whole());
     let target = match current {
         Some(release) => {
             let view = cx.view(cx.observed, cx.now.world, Some(release));
-            targets(&view, release).into_iter().next().unwrap_or_default()
+            targets(&view, release)
+                .into_iter()
+                .next()
+                .unwrap_or_default()
         }
         None => Target {
             team: team.or_else(|| policy.service(service.as_deref()?)?.team.clone()),
@@ -289,8 +314,14 @@ fn times(view: &View<'_>, release: &Release) -> Option<(Span, Option<Span>)> {
 
 fn wanted(policy: &Policy, release: &Release, scope: &Scope) -> bool {
     let service = |test: &dyn Fn(&str) -> bool| release.changes.iter().any(|c| test(&c.service));
-    scope.environment.as_ref().is_none_or(|e| *e == release.environment)
-        && scope.service.as_ref().is_none_or(|s| service(&|name| name == s))
+    scope
+        .environment
+        .as_ref()
+        .is_none_or(|e| *e == release.environment)
+        && scope
+            .service
+            .as_ref()
+            .is_none_or(|s| service(&|name| name == s))
         && scope.team.as_ref().is_none_or(|team| {
             service(&|name| policy.service(name).and_then(|s| s.team.as_ref()) == Some(team))
         })
@@ -299,7 +330,8 @@ fn wanted(policy: &Policy, release: &Release, scope: &Scope) -> bool {
 fn releases(cx: &Cx<'_>, view: &View<'_>, look: &Look, out: &mut CalendarSpan) {
     let mut hidden = 0;
     let mut count = 0;
-    let supposed = |id: &str| matches!(&look.suppose, Some(Suppose::Release { id: moved, .. }) if moved == id);
+    let supposed =
+        |id: &str| matches!(&look.suppose, Some(Suppose::Release { id: moved, .. }) if moved == id);
     for release in planning::releases(cx.policy, cx.journal) {
         if !wanted(cx.policy, release, &look.scope) {
             continue;
@@ -307,7 +339,10 @@ fn releases(cx: &Cx<'_>, view: &View<'_>, look: &Look, out: &mut CalendarSpan) {
         let Some((span, watch)) = times(view, release) else {
             continue;
         };
-        let closing = cx.journal.release(&release.id).and_then(|s| s.closing.as_ref());
+        let closing = cx
+            .journal
+            .release(&release.id)
+            .and_then(|s| s.closing.as_ref());
         let word = closing.map_or(phase_of(view, release).word(), |c| c.0.word());
         let services: Vec<&str> = release.changes.iter().map(|c| c.service.as_str()).collect();
         if span.overlaps(&look.span) || look.span.contains(span.start) {
@@ -376,16 +411,30 @@ fn dated(view: &View<'_>, look: &Look, out: &mut CalendarSpan) {
         .flat_map(|r| [r.id.as_str(), r.title.as_str()])
         .collect();
     let known = |name: &str| names.contains(name);
-    let lists = [(Lane::Release, &rules.releases), (Lane::Holiday, &rules.holidays)];
+    let lists = [
+        (Lane::Release, &rules.releases),
+        (Lane::Holiday, &rules.holidays),
+    ];
     for (lane, list) in lists {
         let mut count = 0;
-        for one in list.iter().filter(|d| lane == Lane::Holiday || !known(&d.name)) {
-            for span in one.spans.iter().filter(|s| s.overlaps(&look.span) || look.span.contains(s.start)) {
+        for one in list
+            .iter()
+            .filter(|d| lane == Lane::Holiday || !known(&d.name))
+        {
+            for span in one
+                .spans
+                .iter()
+                .filter(|s| s.overlaps(&look.span) || look.span.contains(s.start))
+            {
                 count += 1;
                 if count > MOST {
                     continue;
                 }
-                let word = if lane == Lane::Holiday { "holiday" } else { "in calendar" };
+                let word = if lane == Lane::Holiday {
+                    "holiday"
+                } else {
+                    "in calendar"
+                };
                 out.bars.push(Bar {
                     id: format!("calendar/event/{}/{}", one.uid, span.start.timestamp()),
                     lane,
@@ -413,7 +462,8 @@ fn rules(view: &View<'_>, target: &Target, span: Span, out: &mut CalendarSpan) {
         )
     });
     let Some((windows, freezes)) = found else {
-        out.notes.push("windows and freezes are not known yet".to_owned());
+        out.notes
+            .push("windows and freezes are not known yet".to_owned());
         return;
     };
     let health = view.observed.rules.as_deref();
@@ -422,14 +472,20 @@ fn rules(view: &View<'_>, target: &Target, span: Span, out: &mut CalendarSpan) {
     // Law 1: a window that an unread calendar may close is no green stretch.
     let sure = health.iter().all(|c| c.is_good() || !c.concerns(target));
     for (lane, (list, more)) in [(Lane::Window, windows), (Lane::Freeze, freezes)] {
-        out.bars.extend(list.into_iter().map(|r| rule_bar(lane, r, sure)));
+        out.bars
+            .extend(list.into_iter().map(|r| rule_bar(lane, r, sure)));
         if more > 0 {
             out.more.push((lane, more));
         }
     }
     for calendar in health.iter().filter(|c| !c.is_good()) {
-        let why = if calendar.read { "is stale" } else { "was not read" };
-        out.notes.push(format!("unknown: calendar {} {why}", calendar.name));
+        let why = if calendar.read {
+            "is stale"
+        } else {
+            "was not read"
+        };
+        out.notes
+            .push(format!("unknown: calendar {} {why}", calendar.name));
     }
 }
 
@@ -441,10 +497,19 @@ fn rule_bar(lane: Lane, r: RuleSpan, sure: bool) -> Bar {
     };
     let mut note = r.hold.owner.map_or(String::new(), |o| format!("owner {o}"));
     if r.hold.strength == Some(Strength::Hard) {
-        note = if note.is_empty() { "hard".to_owned() } else { format!("hard, {note}") };
+        note = if note.is_empty() {
+            "hard".to_owned()
+        } else {
+            format!("hard, {note}")
+        };
     }
     Bar {
-        id: format!("calendar/{}/{}/{}", lane.word(), r.hold.rule, r.span.start.timestamp()),
+        id: format!(
+            "calendar/{}/{}/{}",
+            lane.word(),
+            r.hold.rule,
+            r.span.start.timestamp()
+        ),
         lane,
         name: r.hold.rule,
         span: r.span,
@@ -458,10 +523,14 @@ fn rule_bar(lane: Lane, r: RuleSpan, sure: bool) -> Bar {
 fn cover(view: &View<'_>, span: Span, out: &mut CalendarSpan) {
     let policy = &view.policy.oncall;
     if policy.connection.is_none() && policy.rotations.is_empty() {
-        out.notes.push("cover is not configured: add [oncall]".to_owned());
+        out.notes
+            .push("cover is not configured: add [oncall]".to_owned());
         return;
     }
-    let feed = policy.connection.as_ref().map(|name| view.feed(&format!("oncall/{name}")).1);
+    let feed = policy
+        .connection
+        .as_ref()
+        .map(|name| view.feed(&format!("oncall/{name}")).1);
     if let Some(old) = feed.filter(|f| !f.usable()) {
         out.notes.push(format!("who is on call is {}", old.word()));
     }
@@ -469,10 +538,18 @@ fn cover(view: &View<'_>, span: Span, out: &mut CalendarSpan) {
     for turn in oncall::schedule(view, span.start, to, MOST) {
         let start = turn.from.unwrap_or(span.start);
         out.bars.push(Bar {
-            id: format!("calendar/oncall/{}/{}/{}", turn.level, turn.person, start.timestamp()),
+            id: format!(
+                "calendar/oncall/{}/{}/{}",
+                turn.level,
+                turn.person,
+                start.timestamp()
+            ),
             lane: Lane::Cover,
             name: turn.person,
-            span: Span { start, end: turn.until },
+            span: Span {
+                start,
+                end: turn.until,
+            },
             mark: Mark::new(format!("level {}", turn.level), Tone::Plain),
             note: turn.schedule.unwrap_or_default(),
             release: None,
@@ -496,11 +573,23 @@ fn what_if(cx: &Cx<'_>, really: &Policy, suppose: &Suppose) -> Option<WhatIf> {
         Suppose::Release { .. } => release.title.clone(),
         Suppose::Now { .. } => format!("now, and {} starts", release.title),
     };
-    let moved = Release { planned: Some(at), ..release.clone() };
+    let moved = Release {
+        planned: Some(at),
+        ..release.clone()
+    };
     let policy = with(cx.policy, &moved);
-    let cx = Cx { policy: &policy, ..*cx };
+    let cx = Cx {
+        policy: &policy,
+        ..*cx
+    };
     let (lines, mark) = start::judge(&cx, &moved, at);
-    Some(WhatIf { title, at, was, mark, lines })
+    Some(WhatIf {
+        title,
+        at,
+        was,
+        mark,
+        lines,
+    })
 }
 
 /// The policy with a release as it is here, whatever it said of it before.
@@ -519,8 +608,16 @@ fn drafted(cx: &Cx<'_>, inputs: &BTreeMap<String, String>) -> Drafted {
             release.id = "this release".to_owned();
         }
         let policy = with(cx.policy, &release);
-        let cx = Cx { policy: &policy, ..*cx };
-        release.planned.map_or(Vec::new(), |at| start::judge(&cx, &release, at).0)
+        let cx = Cx {
+            policy: &policy,
+            ..*cx
+        };
+        release
+            .planned
+            .map_or(Vec::new(), |at| start::judge(&cx, &release, at).0)
     });
-    Drafted { problems: draft.problems, lines }
+    Drafted {
+        problems: draft.problems,
+        lines,
+    }
 }

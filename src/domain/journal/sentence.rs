@@ -8,7 +8,9 @@ use crate::domain::verdict::Verdict;
 
 /// `moved from 2026-11-24 09:00 to 2026-11-24 10:15 UTC`.
 fn moved(from: Option<Instant>, to: Instant) -> String {
-    let from = from.map_or(String::new(), |at| format!("from {} ", at.format("%F %H:%M")));
+    let from = from.map_or(String::new(), |at| {
+        format!("from {} ", at.format("%F %H:%M"))
+    });
     format!("moved the start {from}to {} UTC", to.format("%F %H:%M"))
 }
 

@@ -10,7 +10,7 @@ use crate::domain::record::Event;
 use crate::domain::recur::EventSpan;
 use crate::domain::rules::Rules;
 use crate::domain::testkit::*;
-use crate::domain::time::{Instant, Now, Span};
+use crate::domain::time::{Instant, Span};
 use crate::domain::window::Target;
 
 fn at(text: &str) -> Instant {
@@ -258,8 +258,9 @@ fn days_off_are_told_for_a_target_and_a_span() {
     };
     let span = Span::new(at("2026-12-25T08:00:00Z"), at("2026-12-28T08:00:00Z"));
     let names = |t: &Target| -> Vec<String> {
-        let found = rules.days_off(std::slice::from_ref(t), span);
-        found.into_iter().map(|(h, _)| h.name.clone()).collect()
+        let found = rules.days_off(span.start, span.end.unwrap());
+        let here = found.into_iter().filter(|(_, h)| h.scope.covers(t));
+        here.map(|(_, h)| h.name.clone()).collect()
     };
     assert_eq!(
         names(&target("production")),
@@ -341,11 +342,7 @@ fn coming_days_without_a_freeze_are_warned_of() {
 
 fn agenda(w: &World, from: &str, to: &str) -> Agenda {
     let (from, to) = (at(from), at(to));
-    let around = Now {
-        world: from,
-        real: w.now.real,
-    };
-    let rules = Rules::of(&w.policy, &w.observed, around);
+    let rules = Rules::around(&w.policy, &w.observed, from, w.now);
     assess::agenda(
         &w.policy,
         &w.journal,

@@ -8,10 +8,10 @@
 
 mod advice;
 mod approvals;
-mod calendar;
-mod conflicts;
 mod backtest;
+mod calendar;
 mod calendars;
+mod conflicts;
 mod deploying;
 mod fold;
 mod gates;

@@ -17,19 +17,42 @@ pub struct RuleSpan {
 impl Timeline<'_> {
     /// Stretches of freezes that share an instant with `[from, to)`, by their start, at most `most` of them, and how many more there are.
     #[must_use]
-    pub fn freezes_between(&self, from: Instant, to: Instant, most: usize) -> (Vec<RuleSpan>, usize) {
-        let found = pick(&self.merged.chosen.freezes, &self.rules.freezes, (from, to), most);
+    pub fn freezes_between(
+        &self,
+        from: Instant,
+        to: Instant,
+        most: usize,
+    ) -> (Vec<RuleSpan>, usize) {
+        let found = pick(
+            &self.merged.chosen.freezes,
+            &self.rules.freezes,
+            (from, to),
+            most,
+        );
         let spans = found.0.into_iter().filter_map(|(index, start, end)| {
             let hold = self.freeze_hold(index, start)?;
-            Some(RuleSpan { hold, span: span(start, end)? })
+            Some(RuleSpan {
+                hold,
+                span: span(start, end)?,
+            })
         });
         (spans.collect(), found.1)
     }
 
     /// The same of windows.
     #[must_use]
-    pub fn windows_between(&self, from: Instant, to: Instant, most: usize) -> (Vec<RuleSpan>, usize) {
-        let found = pick(&self.merged.chosen.windows, &self.rules.windows, (from, to), most);
+    pub fn windows_between(
+        &self,
+        from: Instant,
+        to: Instant,
+        most: usize,
+    ) -> (Vec<RuleSpan>, usize) {
+        let found = pick(
+            &self.merged.chosen.windows,
+            &self.rules.windows,
+            (from, to),
+            most,
+        );
         let spans = found.0.into_iter().filter_map(|(index, start, end)| {
             let window = self.rules.book.windows.get(index)?;
             let span = span(start, end)?;

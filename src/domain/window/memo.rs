@@ -71,12 +71,15 @@ impl<K: Copy + Eq + std::hash::Hash, V> Kept<K, V> {
     }
 }
 
+/// What some rules have in common, and their places.
+type Group<K> = (K, Vec<usize>);
+
 /// Timelines by target and by set of rules.
 #[derive(Debug, Default)]
 pub(super) struct Memo {
     /// Rules of one scope (and, for freezes, of one list of exempted kinds) are decided about together.
-    windows: Vec<(Scope, Vec<usize>)>,
-    freezes: Vec<((Scope, Vec<String>), Vec<usize>)>,
+    windows: Vec<Group<Scope>>,
+    freezes: Vec<Group<(Scope, Vec<String>)>>,
     targets: Mutex<HashMap<Target, Arc<Merged>>>,
     sets: Mutex<HashMap<Chosen, Arc<Merged>>>,
 }

@@ -81,7 +81,11 @@ impl Axis {
                 let x = self.column(here);
                 if x >= free {
                     let place = Area::new(self.x + x, area.y, self.w.saturating_sub(x), area.h);
-                    let look = if midnight && days > 1 { theme.text } else { theme.dim };
+                    let look = if midnight && days > 1 {
+                        theme.text
+                    } else {
+                        theme.dim
+                    };
                     Pen::new(buf, theme, place, row).put(&text, look);
                     free = x + u16::try_from(width(&text)).unwrap_or(0) + 1;
                 }
@@ -112,7 +116,14 @@ impl Axis {
                 word.clone()
             };
             let look = style(theme, seg.mark.tone);
-            self.fill(theme, buf, (area, row), (a, b), fill(theme, seg.mark.tone), look);
+            self.fill(
+                theme,
+                buf,
+                (area, row),
+                (a, b),
+                fill(theme, seg.mark.tone),
+                look,
+            );
             let room = usize::from(b - a);
             let text = [named.as_str(), word.as_str()]
                 .into_iter()

@@ -37,7 +37,11 @@ pub fn lanes(
     let now = cursor_at(model);
     axis.now(theme, buf, head, 1, now);
     let rows = calendar::lanes(model);
-    let state = model.lists.get(&ListId::Calendar).cloned().unwrap_or_default();
+    let state = model
+        .lists
+        .get(&ListId::Calendar)
+        .cloned()
+        .unwrap_or_default();
     let focused = model.focused_list() == Some(ListId::Calendar);
     for (lane, row) in rows.iter().skip(state.offset).zip(0..body.h) {
         one(model, theme, buf, (body, row), &axis, lane);
@@ -48,9 +52,13 @@ pub fn lanes(
         }
     }
     if rows.is_empty() {
-        Pen::new(buf, theme, body, 0).put("nothing lies in these days, or nothing matches the filter", theme.dim);
+        Pen::new(buf, theme, body, 0).put(
+            "nothing lies in these days, or nothing matches the filter",
+            theme.dim,
+        );
     }
-    rows.len().saturating_sub(state.offset + usize::from(body.h))
+    rows.len()
+        .saturating_sub(state.offset + usize::from(body.h))
 }
 
 fn one(
@@ -119,7 +127,9 @@ fn words_of(model: &Model, bar: &Bar) -> String {
         },
         Lane::Window => bar.mark.word.clone(),
         Lane::Freeze => format!("{} {}", bar.mark.word, bar.name),
-        Lane::Cover | Lane::Holiday | Lane::Deadline if bar.mark.tone == Tone::Plain => bar.name.clone(),
+        Lane::Cover | Lane::Holiday | Lane::Deadline if bar.mark.tone == Tone::Plain => {
+            bar.name.clone()
+        }
         _ => format!("{} {}", bar.name, bar.mark.word),
     }
 }

@@ -7,10 +7,10 @@ mod week;
 
 use ratatui::buffer::Buffer;
 
+use super::pane;
 use super::pen::Pen;
 use super::text::wrap;
 use super::theme::Theme;
-use super::pane;
 use crate::app::Model;
 use crate::app::calendar::{self, View};
 use crate::app::layout::Area;
@@ -40,7 +40,12 @@ pub fn pane(
         Pen::new(buf, theme, body, 0).put("asking the calendar …", theme.dim);
         return 0;
     };
-    let below = Area::new(head.x, head.y + 1 + panel, head.w, head.h.saturating_sub(1 + panel));
+    let below = Area::new(
+        head.x,
+        head.y + 1 + panel,
+        head.w,
+        head.h.saturating_sub(1 + panel),
+    );
     match view {
         View::Week => week::week(model, span, theme, buf, body),
         View::Month => month::month(model, span, theme, buf, body),
@@ -55,7 +60,9 @@ fn header(model: &Model, theme: &Theme, buf: &mut Buffer, area: Area, view: View
     let day = calendar::cursor(model);
     let days = calendar::days(model);
     let range = match (days.first(), days.last()) {
-        (Some(a), Some(b)) if a != b => format!("{} – {}", a.format("%a %-d %b"), b.format("%a %-d %b %Y")),
+        (Some(a), Some(b)) if a != b => {
+            format!("{} – {}", a.format("%a %-d %b"), b.format("%a %-d %b %Y"))
+        }
         _ => day.format("%a %-d %b %Y").to_string(),
     };
     let title = match view {
@@ -79,7 +86,10 @@ fn header(model: &Model, theme: &Theme, buf: &mut Buffer, area: Area, view: View
     pen.put(&format!("{dot}{}", span.whom), theme.dim);
     let more: usize = span.more.iter().map(|(_, n)| n).sum();
     if more > 0 {
-        pen.put(&format!("{dot}{more} more are not drawn: filter with /"), theme.hold);
+        pen.put(
+            &format!("{dot}{more} more are not drawn: filter with /"),
+            theme.hold,
+        );
     }
     for note in &span.notes {
         pen.put(&format!("{dot}{note}"), theme.unknown);
@@ -91,13 +101,20 @@ fn what_if(model: &Model, theme: &Theme, buf: &mut Buffer, area: Area) {
     if area.h == 0 {
         return;
     }
-    let found = model.calendar.span.as_ref().and_then(|s| s.what_if.as_ref());
+    let found = model
+        .calendar
+        .span
+        .as_ref()
+        .and_then(|s| s.what_if.as_ref());
     let mut pen = Pen::new(buf, theme, area, 0);
     pen.put("WHAT-IF", theme.flag).gap(1);
     let Some(what) = found else {
         let supposed = model.calendar.suppose.as_ref();
         let text = match supposed {
-            Some(s) => format!("at {}: asking the calendar …", words::both_zones(s.at(), real_zone(model))),
+            Some(s) => format!(
+                "at {}: asking the calendar …",
+                words::both_zones(s.at(), real_zone(model))
+            ),
             None => String::new(),
         };
         pen.put(&text, theme.dim);
@@ -111,7 +128,10 @@ fn what_if(model: &Model, theme: &Theme, buf: &mut Buffer, area: Area) {
         for (n, text) in wrap(&line.text, room).iter().enumerate() {
             let mut pen = Pen::new(buf, theme, area, row);
             let label = if n == 0 { line.label.as_str() } else { "" };
-            pen.gap(2).column(label, 9, theme.dim).gap(1).put(text, tone);
+            pen.gap(2)
+                .column(label, 9, theme.dim)
+                .gap(1)
+                .put(text, tone);
             row += 1;
         }
         if row + 1 >= area.h {
@@ -129,14 +149,20 @@ fn what_if(model: &Model, theme: &Theme, buf: &mut Buffer, area: Area) {
 }
 
 fn real_zone(model: &Model) -> chrono_tz::Tz {
-    model.situation.as_ref().map_or(chrono_tz::UTC, |s| s.timezone)
+    model
+        .situation
+        .as_ref()
+        .map_or(chrono_tz::UTC, |s| s.timezone)
 }
 
 /// `web 2026.47 at Tue 24 Nov 10:15 CET (09:15 UTC), planned Wed 25 Nov 10:00: permitted`.
 pub fn sentence(model: &Model, theme: &Theme, pen: &mut Pen<'_>, what: &WhatIf) {
     let zone = real_zone(model);
     pen.put(&what.title, theme.bright);
-    pen.put(&format!(" at {}", words::both_zones(what.at, zone)), theme.text);
+    pen.put(
+        &format!(" at {}", words::both_zones(what.at, zone)),
+        theme.text,
+    );
     if let Some(was) = what.was.filter(|was| *was != what.at) {
         let was = words::moment(was, model.world(), zone);
         pen.put(&format!(", really {was}"), theme.dim);

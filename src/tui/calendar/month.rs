@@ -51,7 +51,10 @@ fn cell(
     let strip = strip_on(model, span, day);
     let bars = bars_on(model, span, day);
     let mut pen = Pen::new(buf, theme, area, 0);
-    pen.put(if chosen { theme.glyph("▸", ">") } else { " " }, theme.bright);
+    pen.put(
+        if chosen { theme.glyph("▸", ">") } else { " " },
+        theme.bright,
+    );
     let number = if day.day() == 1 && area.w > 12 {
         day.format("%-d %b").to_string()
     } else {
@@ -81,10 +84,18 @@ fn cell(
     if room == 0 && !lines.is_empty() {
         pen.right(&format!("+{}", lines.len()), theme.text);
     }
-    let shown = if lines.len() > room { room.saturating_sub(1) } else { room };
+    let shown = if lines.len() > room {
+        room.saturating_sub(1)
+    } else {
+        room
+    };
     for ((text, tone), row) in lines.iter().take(shown).zip(1u16..) {
         let mut pen = Pen::new(buf, theme, area, row);
-        let look = if *tone == Tone::Plain { theme.text } else { theme.tone(*tone) };
+        let look = if *tone == Tone::Plain {
+            theme.text
+        } else {
+            theme.tone(*tone)
+        };
         pen.gap(1).put(text, look);
     }
     if lines.len() > room && room > 0 {
@@ -107,9 +118,9 @@ fn cell(
 fn hours(model: &Model, strip: &[&StripSegment], day: NaiveDate) -> String {
     let mut open = strip.iter().filter(|s| s.mark.tone == Tone::Pass);
     match (open.next(), open.next()) {
-        (Some(one), None) => {
-            crate::app::words::from_to(one.span, day, calendar::zone(model)).trim().to_owned()
-        }
+        (Some(one), None) => crate::app::words::from_to(one.span, day, calendar::zone(model))
+            .trim()
+            .to_owned(),
         _ => String::new(),
     }
 }
@@ -128,11 +139,21 @@ fn lines(
         if starts(bar).date_naive() == day {
             let what_if = if bar.supposed { "WHAT-IF " } else { "" };
             let text = format!("{what_if}{} {}", starts(bar).format("%H:%M"), bar.name);
-            out.push((text, if bar.supposed { Tone::Hold } else { Tone::Plain }));
+            out.push((
+                text,
+                if bar.supposed {
+                    Tone::Hold
+                } else {
+                    Tone::Plain
+                },
+            ));
         }
     }
     for bar in bars.iter().filter(|b| b.lane == Lane::Deadline) {
-        out.push((format!("{} {}", starts(bar).format("%H:%M"), bar.name), Tone::Plain));
+        out.push((
+            format!("{} {}", starts(bar).format("%H:%M"), bar.name),
+            Tone::Plain,
+        ));
     }
     let mut freezes: Vec<&str> = strip
         .iter()

@@ -74,7 +74,12 @@ fn one(
     }
     // Where there is room, also what only lasts through the day.
     let spare = usize::from(room).saturating_sub(lines.len());
-    lines.extend(lasting(model, span, day).into_iter().take(spare).map(|text| (text, theme.dim)));
+    lines.extend(
+        lasting(model, span, day)
+            .into_iter()
+            .take(spare)
+            .map(|text| (text, theme.dim)),
+    );
     if lines.len() > usize::from(room) {
         // One line for all of them: what comes first in the day is read first.
         let all: Vec<String> = lines.iter().map(|(text, _)| text.clone()).collect();
@@ -102,7 +107,10 @@ fn words_of(
         match bar.lane {
             Lane::Release if here => {
                 let what_if = if bar.supposed { "WHAT-IF " } else { "" };
-                out.push((format!("{what_if}{clock} {} {}", bar.name, bar.mark.word), text));
+                out.push((
+                    format!("{what_if}{clock} {} {}", bar.name, bar.mark.word),
+                    text,
+                ));
             }
             Lane::Holiday => out.push((format!("holiday {}", bar.name), text)),
             Lane::Deadline if here => out.push((format!("{clock} deadline {}", bar.name), text)),
@@ -149,7 +157,11 @@ fn mute_words(mute: &[&StripSegment], zone: chrono_tz::Tz, day: NaiveDate) -> St
     let one = |s: &&StripSegment| {
         let name = s.rules.first().filter(|_| s.mark.word != "closed");
         let name = name.map_or(String::new(), |n| format!(" {n}"));
-        format!("{} {}{name}", words::from_to(s.span, day, zone), s.mark.word)
+        format!(
+            "{} {}{name}",
+            words::from_to(s.span, day, zone),
+            s.mark.word
+        )
     };
     mute.iter().map(one).collect::<Vec<_>>().join(", ")
 }

@@ -139,9 +139,7 @@ pub fn go_to(
     );
     if let Some(found) = found.filter(|_| !query.text().trim().is_empty()) {
         let text = format!("{} {found}", theme.glyph("→", "->"));
-        Pen::new(buf, theme, inner, 1)
-            .gap(1)
-            .put(&text, theme.text);
+        Pen::new(buf, theme, inner, 1).gap(1).put(&text, theme.text);
     }
     if let Some(why) = complaint {
         Pen::new(buf, theme, inner, 1).gap(1).put(why, theme.fail);

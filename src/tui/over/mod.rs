@@ -28,7 +28,14 @@ pub fn over(model: &Model, theme: &Theme, buf: &mut Buffer, area: Area, overlay:
             complaint,
         } => {
             let found = meant.map(|d| d.format("%A %-d %B %Y").to_string());
-            find::go_to(theme, buf, area, query, found.as_deref(), complaint.as_deref());
+            find::go_to(
+                theme,
+                buf,
+                area,
+                query,
+                found.as_deref(),
+                complaint.as_deref(),
+            );
         }
         Overlay::Evidence { shown, scroll, .. } => {
             read::evidence(model, theme, buf, area, shown, *scroll);

@@ -10,7 +10,10 @@ const BACKSPACE: &str = "\x7f";
 
 /// How many events of a kind the journal holds.
 fn count(data: &std::path::Path, kind: &str) -> usize {
-    journal(data).iter().filter(|e| e.event.kind == kind).count()
+    journal(data)
+        .iter()
+        .filter(|e| e.event.kind == kind)
+        .count()
 }
 
 /// Clears a field of so many characters and types another text.
@@ -28,7 +31,11 @@ fn the_views_a_date_a_plan_and_a_what_if() {
     t.see("week 47, Mon 16 Nov");
     t.see("web 2026.47 planned");
     assert!(t.find("Mon 16 ·").unwrap().0 < t.find("Sun 22 ·").unwrap().0);
-    assert!(t.text().contains("open") && t.text().contains("closed"), "{}", t.text());
+    assert!(
+        t.text().contains("open") && t.text().contains("closed"),
+        "{}",
+        t.text()
+    );
     t.send("e");
     t.see("November 2026");
     t.send("t");
@@ -52,9 +59,15 @@ fn the_views_a_date_a_plan_and_a_what_if() {
     t.see("media 48 planned");
     assert_eq!(count(data.path(), "release_planned"), 1);
     what_if(&mut t);
-    assert_eq!(count(data.path(), "release_moved"), 0, "a what-if was saved");
+    assert_eq!(
+        count(data.path(), "release_moved"),
+        0,
+        "a what-if was saved"
+    );
     write(&mut t);
-    t.until("the move in the journal", |_| count(data.path(), "release_moved") == 1);
+    t.until("the move in the journal", |_| {
+        count(data.path(), "release_moved") == 1
+    });
     // The screen says so, wherever the release stands.
     t.see("web 2026.47 planned");
     t.send("\r");

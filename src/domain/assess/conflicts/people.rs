@@ -3,7 +3,7 @@
 use chrono::{Datelike, Duration, Weekday};
 
 use crate::domain::situation::{ConflictKind, Party, PartyKind};
-use crate::domain::time::{self, Instant, Span};
+use crate::domain::time::{self, Instant};
 use crate::domain::window::Target;
 
 use super::super::cover::{Cover, Shifts};
@@ -162,11 +162,11 @@ fn days_off(
         }
         day = next;
     }
-    let found = book.rules.map(|r| r.days_off(targets, Span::new(from, to)));
-    for (off, span) in found.unwrap_or_default() {
+    for (span, off) in book.rules.map(|r| r.days_off(from, to)).unwrap_or_default() {
+        let concerned = targets.is_empty() || targets.iter().any(|t| off.scope.covers(t));
         let end = span.end.unwrap_or(span.start + Duration::days(1)).min(to);
         let begin = span.start.max(from);
-        if begin < end {
+        if concerned && begin < end {
             out.push((PartyKind::Holiday, off.name.clone(), begin, end));
         }
     }

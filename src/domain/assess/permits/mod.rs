@@ -67,7 +67,10 @@ pub(super) fn all(view: &View<'_>, s: &Situation) -> BTreeMap<String, Permission
     put("drive", drive(view));
     put("plan", planning::plan(view));
     for release in super::open_releases(view.policy, view.journal) {
-        put(&format!("move/{}", release.id), planning::shift(view, release));
+        put(
+            &format!("move/{}", release.id),
+            planning::shift(view, release),
+        );
     }
     for item in &s.checklist.items {
         let check = view

@@ -23,7 +23,8 @@ pub(super) fn plan(view: &View<'_>) -> Result<Permit, Vec<Refusal>> {
     let mut p = permit(view, "plan", "Plan a release", Danger::Medium);
     p.service = None;
     p.environment = None;
-    p.effects.push("written to the journal; cockpit.toml stays as it is".to_owned());
+    p.effects
+        .push("written to the journal; cockpit.toml stays as it is".to_owned());
     p.inputs = FIELDS
         .iter()
         .map(|(key, label, required)| Input {
@@ -58,14 +59,20 @@ pub(super) fn shift(view: &View<'_>, release: &Release) -> Result<Permit, Vec<Re
         return Err(vec![Refusal::new("phase", why)]);
     }
     let key = format!("move/{}", release.id);
-    let mut p = permit(view, &key, format!("Move {}", release.title), Danger::Medium);
+    let mut p = permit(
+        view,
+        &key,
+        format!("Move {}", release.title),
+        Danger::Medium,
+    );
     p.service = None;
     p.environment = Some(release.environment.clone());
     p.from = Some(match release.planned {
         Some(at) => both_zones(at, view.policy.timezone),
         None => "no date".to_owned(),
     });
-    p.effects.push("written to the journal; cockpit.toml stays as it is".to_owned());
+    p.effects
+        .push("written to the journal; cockpit.toml stays as it is".to_owned());
     if let Some(moved) = planning::moved(view.journal, release) {
         p.warnings.push(format!("{} moved it before", moved.by));
     }

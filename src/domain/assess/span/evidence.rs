@@ -18,7 +18,11 @@ use super::{Cx, start, strip};
 fn ends(span: Span, zone: Tz) -> String {
     match span.end {
         Some(end) if end == span.start => both_zones(end, zone),
-        Some(end) => format!("{} – {}", both_zones(span.start, zone), both_zones(end, zone)),
+        Some(end) => format!(
+            "{} – {}",
+            both_zones(span.start, zone),
+            both_zones(end, zone)
+        ),
         None => format!("{} –, with no known end", both_zones(span.start, zone)),
     }
 }
@@ -41,7 +45,10 @@ pub(super) fn of_span(
         } else {
             format!(": {}", s.rules.join(", "))
         };
-        lines.push((s.mark.word.clone(), format!("{}{rules}", ends(s.span, zone))));
+        lines.push((
+            s.mark.word.clone(),
+            format!("{}{rules}", ends(s.span, zone)),
+        ));
     }
     let touches = |b: &&Bar| b.span.overlaps(&span) || span.contains(b.span.start);
     for lane in Lane::ALL {
@@ -94,7 +101,8 @@ fn calendars(view: &View<'_>) -> Vec<(String, String)> {
         )
     };
     let all = view.policy.calendars.iter();
-    all.map(|c| (format!("calendar {}", c.name), read(&c.name))).collect()
+    all.map(|c| (format!("calendar {}", c.name), read(&c.name)))
+        .collect()
 }
 
 /// Everything that touches a release: its plan, and its start as it is planned.
@@ -124,12 +132,18 @@ pub(super) fn of_release(cx: &Cx<'_>, id: &str) -> Option<Evidence> {
         put("change", format!("{} {from} → {}{back}", c.service, c.to));
     }
     let state = cx.journal.release(&release.id);
-    let driver = state.and_then(|s| s.driver.clone()).or_else(|| release.driver.clone());
+    let driver = state
+        .and_then(|s| s.driver.clone())
+        .or_else(|| release.driver.clone());
     put("driver", driver.unwrap_or_else(|| "nobody".to_owned()));
     if let Some(at) = release.planned {
         // What began is judged as of its start no more: the rules then are in the journal.
         let begun = state.is_some_and(|s| !s.tracks.is_empty());
-        let at = if begun { at } else { at.max(cx.now.world - Duration::days(8)) };
+        let at = if begun {
+            at
+        } else {
+            at.max(cx.now.world - Duration::days(8))
+        };
         for line in start::judge(cx, release, at).0 {
             put(&line.label, line.text);
         }
@@ -147,7 +161,9 @@ pub(in crate::domain::assess) fn origin_of(view: &View<'_>, release: &Release) -
     let zone = view.policy.timezone;
     let say = |at| super::super::clock_full(at, view.at(), zone);
     if let Some(moved) = planning::moved(view.journal, release) {
-        let file = moved.file.map_or(String::new(), |at| format!(" (file says {})", say(at)));
+        let file = moved
+            .file
+            .map_or(String::new(), |at| format!(" (file says {})", say(at)));
         return Some(format!("moved by {} {}{file}", moved.by, say(moved.at)));
     }
     let (by, at) = view.journal.release(&release.id)?.planned_by.as_ref()?;

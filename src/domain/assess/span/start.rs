@@ -70,7 +70,11 @@ fn refused(view: &View<'_>, refusal: &Refusal) -> Line {
 /// Windows and freezes: why not, or until when and by whom.
 fn window(view: &View<'_>, release: &Release, refusals: &[Refusal], lines: &mut Vec<Line>) {
     let by_rule = |r: &&Refusal| matches!(label(r), "freeze" | "window" | "calendar");
-    let found: Vec<Line> = refusals.iter().filter(by_rule).map(|r| refused(view, r)).collect();
+    let found: Vec<Line> = refusals
+        .iter()
+        .filter(by_rule)
+        .map(|r| refused(view, r))
+        .collect();
     if !found.is_empty() {
         lines.extend(found);
         return;
@@ -82,13 +86,27 @@ fn window(view: &View<'_>, release: &Release, refusals: &[Refusal], lines: &mut 
     if let Some(standing) = ask(view, &target, |t| t.state_at(view.at())) {
         let open = standing.state.is_open();
         for sentence in standing.reasons(zone) {
-            lines.push(Line::new("window", sentence, if open { Tone::Pass } else { Tone::Hold }));
+            lines.push(Line::new(
+                "window",
+                sentence,
+                if open { Tone::Pass } else { Tone::Hold },
+            ));
         }
         // A freeze that ends the permission is named with its owner.
-        if let WindowState::Open { until: Some(until), .. } = standing.state {
+        if let WindowState::Open {
+            until: Some(until), ..
+        } = standing.state
+        {
             let next = ask(view, &target, |t| t.state_at(until)).map(|s| s.state);
-            for hold in next.iter().flat_map(|s| s.holds()).filter(|h| h.kind == HoldKind::Freeze) {
-                let owner = hold.owner.as_ref().map_or(String::new(), |o| format!(" ({o})"));
+            for hold in next
+                .iter()
+                .flat_map(|s| s.holds())
+                .filter(|h| h.kind == HoldKind::Freeze)
+            {
+                let owner = hold
+                    .owner
+                    .as_ref()
+                    .map_or(String::new(), |o| format!(" ({o})"));
                 let text = format!("{}{owner} begins {}", hold.rule, both_zones(until, zone));
                 lines.push(Line::new("freeze", text, Tone::Plain));
             }
@@ -100,10 +118,20 @@ fn fit(view: &View<'_>, release: &Release, refusals: &[Refusal], lines: &mut Vec
     let (need, how) = needed(view, release);
     let needs = format!("needs {} ({how})", duration_words(Duration::seconds(need)));
     match refusals.iter().find(|r| label(r) == "fit") {
-        Some(r) => lines.push(Line::new("fit", format!("{} It {needs}", r.why), Tone::Fail)),
+        Some(r) => lines.push(Line::new(
+            "fit",
+            format!("{} It {needs}", r.why),
+            Tone::Fail,
+        )),
         None => {
-            let shut = refusals.iter().any(|r| matches!(label(r), "freeze" | "window" | "calendar"));
-            let (word, tone) = if shut { ("", Tone::Plain) } else { ("fits: ", Tone::Pass) };
+            let shut = refusals
+                .iter()
+                .any(|r| matches!(label(r), "freeze" | "window" | "calendar"));
+            let (word, tone) = if shut {
+                ("", Tone::Plain)
+            } else {
+                ("fits: ", Tone::Pass)
+            };
             lines.push(Line::new("fit", format!("{word}{needs}"), tone));
         }
     }
@@ -126,7 +154,11 @@ fn cover(view: &View<'_>, release: &Release, refusals: &[Refusal], lines: &mut V
         .into_iter()
         .filter(|t| t.level == 1)
         .map(|t| match t.until {
-            Some(until) => format!("{} until {}", t.person, both_zones(until, view.policy.timezone)),
+            Some(until) => format!(
+                "{} until {}",
+                t.person,
+                both_zones(until, view.policy.timezone)
+            ),
             None => t.person,
         })
         .collect();
@@ -143,7 +175,11 @@ fn plans(cx: &Cx<'_>, release: &Release, lines: &mut Vec<Line>) {
             [] => String::new(),
             open => format!(": {}", open.join("; ")),
         };
-        let text = format!("{} {at}, {}{open}", deadline.kind.word(), deadline.mark.word);
+        let text = format!(
+            "{} {at}, {}{open}",
+            deadline.kind.word(),
+            deadline.mark.word
+        );
         lines.push(Line::new("deadline", text, deadline.mark.tone));
     }
     for conflict in found.conflicts.iter().filter(|c| c.concerns(&release.id)) {
