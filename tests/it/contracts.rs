@@ -424,10 +424,20 @@ async fn the_vendors_own_examples_are_understood() {
         assert_eq!(got[0]["state"], "released");
         assert_eq!(got[0]["spans"][0]["span"]["start"], "2010-07-06T00:00:00Z");
     }
-    let issue = "GET_rest.api.3.issue.issueIdOrKey.response_200.json";
-    if let Some(issue) = example("jira", issue) {
-        let got = map("jira", "change", &[("id", "ED-1")], issue.clone(), None).await;
-        assert_eq!(got[0]["id"], issue["key"]);
+    let issues = "GET_rest.api.3.search.jql.response_200.json";
+    if let Some(mut issues) = example("jira", issues) {
+        // The example's issue carries no label.
+        issues["issues"][0]["fields"]["labels"] = json!(["r-1"]);
+        let got = map(
+            "jira",
+            "change",
+            &[("release", "r-1")],
+            issues.clone(),
+            None,
+        )
+        .await;
+        assert_eq!(got[0]["id"], issues["issues"][0]["key"]);
+        assert_eq!(got[0]["state"], "requested");
     }
     if let Some(compare) = example(
         "github",
