@@ -1,5 +1,5 @@
 //! Today's triggers over the history: when each would have tripped, for how long, and what the journal knows of it. A poll and a
-//! standing are judged by [`super::poll`], as live.
+//! standing are judged by the same poll, as live.
 //!
 //! A trigger is armed from a deployment on, so the history is cut into watches: one from each deployment that the journal knows,
 //! and where it knows of none for the length of a watch, one as if the service had been deployed then. Each watch has the hour

@@ -55,7 +55,7 @@ pub struct Segment {
 
 impl Timeline<'_> {
     /// The segments that cover `[from, to)` without gap or overlap, ascending; empty where `to` is not after `from`. Their kinds agree with
-    /// [`Timeline::state_at`] at every whole second. Fractions of a second are cut from both ends. Where more than [`MAX_EDGES`] starts
+    /// [`Timeline::state_at`] at every whole second. Fractions of a second are cut from both ends. Where more than `MAX_EDGES` starts
     /// and ends lie in it, neighbours of one kind are one segment that names the rules of all.
     #[must_use]
     pub fn strip(&self, from: Instant, to: Instant) -> Vec<Segment> {
