@@ -6,6 +6,8 @@ use chrono::{Duration, TimeZone, Utc};
 use chrono_tz::Tz;
 // The test kit names the library's modules by `crate::domain`.
 use cockpit::domain;
+use cockpit::domain::assess::calendar_span;
+use cockpit::domain::calendar::{Look, Scope};
 use criterion::{Criterion, criterion_group, criterion_main};
 use domain::record::{Event, Records};
 use domain::recur::{EventSpan, Schedule};
@@ -162,6 +164,30 @@ fn whole(c: &mut Criterion) {
     assert!(!w.assess().calendar.conflicts.is_empty());
     c.bench_function("assess with 500 releases in a month", |b| {
         b.iter(|| black_box(w.assess()))
+    });
+    let look = Look {
+        seq: 1,
+        span: Span::new(
+            tuesday() - Duration::days(16),
+            tuesday() + Duration::days(19),
+        ),
+        scope: Scope::default(),
+        suppose: None,
+        about: None,
+        draft: None,
+    };
+    let shown = calendar_span(&w.policy, &w.journal, &w.observed, w.now, &look);
+    assert!(shown.bars.len() > 250, "{}", shown.bars.len());
+    c.bench_function("what a month of 500 releases shows", |b| {
+        b.iter(|| {
+            black_box(calendar_span(
+                &w.policy,
+                &w.journal,
+                &w.observed,
+                w.now,
+                &look,
+            ))
+        });
     });
     let few = {
         let mut few = w.clone();
