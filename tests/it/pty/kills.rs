@@ -9,7 +9,7 @@ use super::tour::{confirm_rollback, rolled_back_once};
 use super::world::{acts, control, journal};
 
 /// Moments at which the program is killed; `COCKPIT_TEST_KILLS` sets another number.
-const KILLS: usize = 20;
+const KILLS: usize = 200;
 
 #[test]
 fn killed_at_any_moment_it_loses_nothing_and_repeats_nothing() {
