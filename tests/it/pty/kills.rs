@@ -31,7 +31,7 @@ fn killed_at_any_moment_it_loses_nothing_and_repeats_nothing() {
     t.see("ROLLBACK ");
     let mut kept = Vec::new();
     for kill in 0..kills {
-        let end = Instant::now() + Duration::from_millis(random.random_range(0..1500));
+        let end = Instant::now() + Duration::from_millis(random.random_range(0..900));
         while Instant::now() < end && !t.ended() {
             t.quiet(Duration::from_millis(5));
         }
