@@ -157,7 +157,7 @@ fn the_shipped_file_flies_the_demo_without_a_complaint() {
     assert_eq!(policy.services.len(), 20);
     let checkout = policy.service("checkout").unwrap();
     let gates: Vec<&str> = checkout.gates.iter().map(|g| g.id.as_str()).collect();
-    assert_eq!(gates, ["20%", "40%"]);
+    assert_eq!(gates, ["20%", "40%", "70%"]);
     let triggers: Vec<&str> = checkout.triggers.iter().map(|t| t.id.as_str()).collect();
     assert_eq!(
         triggers,

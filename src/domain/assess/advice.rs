@@ -9,7 +9,7 @@ use crate::domain::situation::{
 };
 use crate::domain::verdict::Verdict;
 
-use super::{View, watch};
+use super::{View, gates, watch};
 
 /// Reasons shown in the band.
 const REASONS: usize = 4;
@@ -286,6 +286,11 @@ fn rolling(view: &View<'_>, s: &Situation) -> (Advice, Vec<Reason>) {
         .all(|g| matches!(g.verdict, Verdict::NotRun { .. }))
     {
         reasons.push(reason("no gate of this step ran", None));
+    } else {
+        for rollout in gates::ungated(view, &s.gates) {
+            let key = format!("deploy/{}/{}", rollout.service.name, view.environment());
+            reasons.push(reason(gates::ungated_words(rollout), Some(key)));
+        }
     }
     if reasons.is_empty() {
         let passed = s.gates.len();
@@ -492,12 +497,22 @@ fn next(view: &View<'_>, s: &Situation) -> NextStep {
         }
         Advice::NoGo => no_go(view, s, first),
         Advice::Proceed => proceed(s, first),
-        Advice::Hold => step("", "wait", first),
+        Advice::Hold => hold(view, s, first),
         Advice::Watching if view.state.is_some_and(|x| x.rolled_back().is_some()) => {
             step("handoff", "hand off", first)
         }
         Advice::Watching => step("", "watch", first),
         Advice::Closed | Advice::Idle => step("", "nothing to do", first),
+    }
+}
+
+/// Most of what holds is over by waiting; a step without a gate is not.
+fn hold(view: &View<'_>, s: &Situation, first: String) -> NextStep {
+    let ungated = gates::ungated(view, &s.gates);
+    if s.band.reasons.len() == 1 && ungated.iter().any(|r| gates::ungated_words(r) == first) {
+        step("", "look at the metrics and decide", first)
+    } else {
+        step("", "wait", first)
     }
 }
 

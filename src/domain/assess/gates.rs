@@ -59,6 +59,29 @@ fn left_behind(view: &View<'_>, rollout: &Rollout<'_>, gate: &Gate, step: u32) -
     passed && rollout.in_flight() && step < rollout.step()
 }
 
+/// The rollouts under way whose present step no gate of their own looked at: what another service's gate says proves nothing of
+/// them.
+pub(super) fn ungated<'a, 'b>(view: &'b View<'a>, gates: &[GateView]) -> Vec<&'b Rollout<'a>> {
+    let looked_at = |r: &Rollout<'_>| {
+        gates.iter().any(|g| {
+            g.service == r.service.name
+                && g.step == r.step()
+                && !matches!(g.verdict, Verdict::NotRun { .. })
+        })
+    };
+    let moving = view.rollouts.iter().filter(|r| r.in_flight());
+    moving.filter(|r| !looked_at(r)).collect()
+}
+
+/// What is said of such a rollout.
+pub(super) fn ungated_words(rollout: &Rollout<'_>) -> String {
+    format!(
+        "no gate of {} ran at step {}: its metrics alone tell",
+        rollout.service.name,
+        rollout.step()
+    )
+}
+
 /// When and after which step the gate began to look; `None` where its step is not reached. A gate after a share of
 /// traffic stays at the step that first reached it and goes on looking.
 fn due(rollout: &Rollout<'_>, gate: &Gate) -> Option<(Instant, u32)> {

@@ -3,7 +3,7 @@
 use chrono::Duration;
 
 use crate::domain::event::{Body, Closing};
-use crate::domain::policy::Reversible;
+use crate::domain::policy::{After, Reversible};
 use crate::domain::record::DeployState;
 use crate::domain::situation::{Advice, Phase, Situation};
 use crate::domain::testkit::*;
@@ -91,6 +91,42 @@ fn deploying_holds_then_proceeds_then_rolls_back() {
     assert_eq!(word(&w), Advice::RollBack);
     w.act("rollback", &[]).unwrap();
     assert_eq!(word(&w), Advice::RollingBack, "before the tripped trigger");
+}
+
+#[test]
+fn a_step_without_a_gate_of_its_own_is_hold_whatever_another_services_gate_says() {
+    let mut p = policy();
+    p.releases[0].changes = vec![change("checkout", NEW), change("payments", NEW)];
+    for service in p.services.iter_mut().filter(|s| s.name == "checkout") {
+        for gate in &mut service.gates {
+            gate.after = After::Percent(40.0);
+        }
+    }
+    let mut w = World::new(p);
+    w.start();
+    for _ in 0..2 {
+        w.minutes(12).unwrap();
+        w.act("promote", &[]).unwrap();
+    }
+    w.minutes(12).unwrap();
+    assert_eq!(
+        word(&w),
+        Advice::Proceed,
+        "payments serves, its gate passed"
+    );
+    w.act("deploy", &[]).unwrap();
+    w.minutes(12).unwrap();
+    let s = w.assess();
+    assert!(s.gates.iter().any(|g| g.verdict == Verdict::Pass));
+    assert_eq!(s.band.advice, Advice::Hold);
+    let words = "no gate of checkout ran at step 1: its metrics alone tell";
+    assert_eq!(s.band.reasons[0].text, words);
+    assert_ne!(s.next.verb, "wait", "no waiting brings a gate");
+    // A person may go on, and is told so in the dialog.
+    assert_eq!(w.permit("promote").unwrap().warnings, [words]);
+    w.act("promote", &[]).unwrap();
+    w.minutes(12).unwrap();
+    assert_eq!(word(&w), Advice::Proceed, "its gate at 40 % passed");
 }
 
 #[test]

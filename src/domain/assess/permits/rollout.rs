@@ -3,7 +3,7 @@
 use crate::domain::act::{Danger, Verb};
 use crate::domain::assess::View;
 use crate::domain::assess::calendar::rollback_refusals;
-use crate::domain::assess::gates::sealed;
+use crate::domain::assess::gates::{self, sealed};
 use crate::domain::assess::rollout::Rollout;
 use crate::domain::policy::After;
 use crate::domain::record::DeployState;
@@ -100,6 +100,9 @@ pub(super) fn promote(view: &View<'_>, s: &Situation) -> Result<Permit, Vec<Refu
             _ => format!("{} goes on to the next step", first.service.name),
         });
     }
+    let ungated = gates::ungated(view, &s.gates);
+    p.warnings
+        .extend(ungated.into_iter().map(gates::ungated_words));
     p.typed = view.protected().then(|| first.service.name.clone());
     p.basis = basis(view, &[]);
     Ok(p)
