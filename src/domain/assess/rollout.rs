@@ -17,6 +17,8 @@ pub(crate) struct Rollout<'a> {
     /// The vendor's live record, with its freshness.
     pub record: Option<&'a Deployment>,
     pub freshness: Freshness,
+    /// When that record was read.
+    pub read_at: Option<Instant>,
     /// A rollback put the old version back.
     pub rolled_back: Option<Instant>,
 }
@@ -125,6 +127,13 @@ impl Rollout<'_> {
             .and_then(|t| t.reached.last())
             .map(|(at, _, _)| *at)
     }
+    /// The vendor's record, where it is fresh and was read after the journal's last word: of two cockpits the slower one would
+    /// otherwise take back what the faster one wrote.
+    pub fn news(&self) -> Option<&Deployment> {
+        let after = |t: &Track| self.read_at.is_some_and(|at| at >= t.told);
+        self.record
+            .filter(|_| self.freshness.usable() && self.track.is_none_or(after))
+    }
     /// Steps finished, at least 0.
     pub fn step(&self) -> u32 {
         self.track.and_then(|t| t.step).unwrap_or(0)
@@ -150,12 +159,23 @@ pub(crate) fn record_of<'a>(
     service: &Service,
     environment: &str,
 ) -> (Option<&'a Deployment>, Freshness) {
+    let (record, freshness, _) = reading_of(view, service, environment);
+    (record, freshness)
+}
+
+/// The same with when it was read.
+fn reading_of<'a>(
+    view: &View<'a>,
+    service: &Service,
+    environment: &str,
+) -> (Option<&'a Deployment>, Freshness, Option<Instant>) {
     let Some(connection) = &service.deployments else {
-        return (None, Freshness::Never);
+        return (None, Freshness::Never, None);
     };
     let (seen, freshness) = view.feed(&format!("deployments/{connection}"));
+    let read_at = seen.map(|o| o.read_at);
     let Some(Records::Deployment(list)) = seen.map(|o| &o.records) else {
-        return (None, freshness);
+        return (None, freshness, read_at);
     };
     let mut hits: Vec<&Deployment> = list
         .iter()
@@ -167,7 +187,7 @@ pub(crate) fn record_of<'a>(
             std::cmp::Reverse(d.started_at),
         )
     });
-    (hits.first().copied(), freshness)
+    (hits.first().copied(), freshness, read_at)
 }
 
 /// The rollouts of the current release.
@@ -186,7 +206,7 @@ pub(crate) fn of_release<'a>(view: &View<'a>, release: &'a Release) -> Vec<Rollo
         .iter()
         .filter_map(|change| {
             let service = view.policy.service(&change.service)?;
-            let (record, freshness) = record_of(view, service, &release.environment);
+            let (record, freshness, read_at) = reading_of(view, service, &release.environment);
             let track = state
                 .and_then(|s| s.tracks.get(&change.service))
                 .filter(|t| t.version == change.to);
@@ -200,6 +220,7 @@ pub(crate) fn of_release<'a>(view: &View<'a>, release: &'a Release) -> Vec<Rollo
                 track,
                 record,
                 freshness,
+                read_at,
                 rolled_back,
             })
         })

@@ -67,6 +67,8 @@ pub struct Track {
     pub changed: Instant,
     /// How many events told of it.
     pub seen: u64,
+    /// When the last of them was written: what was read before says nothing new.
+    pub told: Instant,
 }
 
 impl Track {
@@ -569,9 +571,11 @@ fn tracked(before: Option<&Track>, event: &Event) -> Option<Track> {
             reached: Vec::new(),
             changed: event.at,
             seen: 0,
+            told: event.at,
         },
     };
     track.seen += 1;
+    track.told = event.at;
     if track.state != *state {
         track.changed = event.at;
     }

@@ -4,7 +4,7 @@ use chrono::Duration;
 
 use crate::domain::act::{Outcome, Verb};
 use crate::domain::event::{Body, StepKind, StepState};
-use crate::domain::policy::Then;
+use crate::domain::policy::{Limit, Then};
 use crate::domain::record::DeployState;
 use crate::domain::rollback::dependency_order;
 use crate::domain::situation::{Advice, Task};
@@ -412,4 +412,50 @@ fn a_held_version_is_not_deployed_again() {
     let held = why.iter().find(|r| r.rule == HELD).unwrap();
     assert!(held.owner.is_some() && held.until.is_some() && held.way_out.is_some());
     assert_eq!(w.record("checkout").state, DeployState::Succeeded);
+}
+
+/// What a second cockpit owes that has not read since `lag` and knows the journal as it is now.
+fn owed_with(w: &World, lag: &crate::domain::observe::Observed) -> Vec<String> {
+    let mut slow = w.clone();
+    slow.observed.feeds = lag.feeds.clone();
+    slow.observed.metrics = lag.metrics.clone();
+    slow.set_now(w.now.world + Duration::seconds(1));
+    slow.assess().owed.into_iter().map(|d| d.key).collect()
+}
+
+#[test]
+fn a_cockpit_that_read_before_the_journal_s_last_word_takes_nothing_back() {
+    let mut p = policy();
+    p.services[0].triggers = vec![trigger(Limit::Value(0.02), "error_rate", 60, Then::Propose)];
+    let mut w = World::new(p);
+    w.start();
+    w.minutes(3).unwrap();
+    let lag = w.observed.clone();
+    w.traffic.insert("checkout".into(), (6000.0, 0.2, 0.2));
+    w.record("checkout").weight = Some(50.0);
+    w.minutes(1).unwrap();
+    let told: Vec<&str> = w.events.iter().map(|e| e.body.kind()).collect();
+    assert!(
+        told.ends_with(&["deployment_seen", "trigger_tripped"]),
+        "{told:?}"
+    );
+    let owed = owed_with(&w, &lag);
+    let back = |key: &String| {
+        ["seen/", "gone/", "clear/", "healthy/"]
+            .iter()
+            .any(|k| key.starts_with(k))
+    };
+    assert!(!owed.iter().any(back), "{owed:?}");
+    // Read after it, the same is news.
+    let mut later = lag.clone();
+    for feed in later.feeds.values_mut().filter_map(|f| f.last.as_mut()) {
+        feed.read_at = w.now.world + Duration::seconds(1);
+    }
+    let owed = owed_with(&w, &later);
+    for key in ["seen/", "clear/"] {
+        assert!(
+            owed.iter().any(|k| k.starts_with(key)),
+            "no {key}: {owed:?}"
+        );
+    }
 }

@@ -6,8 +6,8 @@ mod endings;
 mod kills;
 mod looks;
 mod r#override;
-mod terminal;
+pub mod terminal;
 mod tour;
-mod world;
+pub mod world;
 
 pub use terminal::binary;

@@ -8,9 +8,11 @@ mod rollout;
 
 use crate::domain::act::Act;
 use crate::domain::event::{Body, Measured, PlanStep, StepKind};
+use crate::domain::needs::{BUCKET, metric_need};
 use crate::domain::policy::{Release, Section};
-use crate::domain::record::{DeployState, Deployment};
+use crate::domain::record::{DeployState, Deployment, Part};
 use crate::domain::situation::{Duty, Phase, Situation, Task};
+use crate::domain::time::Instant;
 use crate::domain::verdict::Verdict;
 
 use super::rollout::{Rollout, of_release};
@@ -97,7 +99,7 @@ impl Owed<'_, '_> {
 
     /// A vendor's deployment changed.
     fn seen(&mut self, release: &Release, rollout: &Rollout<'_>) {
-        let Some(record) = rollout.record.filter(|_| rollout.freshness.usable()) else {
+        let Some(record) = rollout.news() else {
             return;
         };
         let service = &rollout.service.name;
@@ -135,7 +137,7 @@ impl Owed<'_, '_> {
 
     /// The version that served an hour without a failing verdict.
     fn healthy(&mut self, release: &Release, rollout: &Rollout<'_>) {
-        let Some(record) = rollout.record.filter(|_| rollout.freshness.usable()) else {
+        let Some(record) = rollout.news() else {
             return;
         };
         let since = record.finished_at.or(record.started_at);
@@ -147,9 +149,9 @@ impl Owed<'_, '_> {
         let place = (service.clone(), release.environment.clone());
         // The latest one, so that a version that came back is the latest again.
         let healthy = self.view.journal.healthy.get(&place);
-        let known = healthy
-            .and_then(|h| h.last())
-            .is_some_and(|x| x.version == record.version);
+        let known = healthy.and_then(|h| h.last()).is_some_and(|x| {
+            x.version == record.version || rollout.read_at.is_none_or(|at| at < x.at)
+        });
         let count = healthy.map_or(0, Vec::len);
         let own = record.version == rollout.change.to;
         let bad = own
@@ -224,6 +226,10 @@ impl Owed<'_, '_> {
             let trip = self.view.state.and_then(|x| x.trips.get(&key));
             let open = trip.is_some_and(|t| t.cleared.is_none());
             let before = trip.map_or(0, |t| t.at.timestamp());
+            let told = trip.map(|t| t.cleared.unwrap_or(t.at));
+            if told.is_some_and(|t| self.metric_read(&trigger.metric).is_none_or(|at| at < t)) {
+                continue;
+            }
             if trigger.tripped && !open {
                 self.record(
                     format!("trip/{}/{}/{before}", release.id, trigger.id),
@@ -245,6 +251,18 @@ impl Owed<'_, '_> {
                 );
             }
         }
+    }
+
+    /// When the slowest part of a metric was read: what was read before the journal's last word about a trigger says
+    /// nothing new of it.
+    fn metric_read(&self, metric: &str) -> Option<Instant> {
+        let metric = self.view.policy.metric(metric)?;
+        let parts = metric.parts();
+        let read = |(part, _): &(Part, _)| {
+            let need = metric_need(&metric.id, *part, BUCKET);
+            self.view.feed(&need).0.map(|o| o.read_at)
+        };
+        parts.iter().map(read).min().flatten()
     }
 
     /// A section's evidence is kept as it was when its phase ends.
@@ -351,7 +369,8 @@ impl Owed<'_, '_> {
     }
 }
 
-fn act_of(step: &PlanStep) -> Option<&Act> {
+/// The act that a step sends.
+pub(super) fn act_of(step: &PlanStep) -> Option<&Act> {
     match &step.kind {
         StepKind::Hold { act } | StepKind::Act { act, .. } | StepKind::Restore { act, .. } => {
             Some(act)

@@ -1,6 +1,8 @@
 //! A rollback by the program itself against an Argo CD that keeps its contract and misbehaves: each ends in the one right outcome,
 //! and the rollback is asked for once.
 
+mod programs;
+
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -70,7 +72,12 @@ struct App {
     automated: Value,
     history: Vec<(u64, String)>,
     wrong: Wrong,
+    /// What happens as an act arrives.
+    arrives: Option<Arrives>,
 }
+
+/// Told an act's method, and whether it was performed; says whether it is to be.
+type Arrives = Box<dyn FnMut(&str, bool) -> bool + Send>;
 
 impl App {
     fn json(&self, at: &str) -> Value {
@@ -134,6 +141,20 @@ impl App {
     }
 
     fn answer(&mut self, seen: &Seen) -> Says {
+        if !self.arrived(seen, false) {
+            return Says::Close;
+        }
+        let says = self.performed(seen);
+        self.arrived(seen, true);
+        says
+    }
+
+    fn arrived(&mut self, seen: &Seen, performed: bool) -> bool {
+        let arrives = self.arrives.as_mut().filter(|_| seen.method != "GET");
+        arrives.is_none_or(|arrives| arrives(&seen.method, performed))
+    }
+
+    fn performed(&mut self, seen: &Seen) -> Says {
         let path = seen.path.split('?').next().unwrap();
         let now = "2026-11-20T10:00:00Z";
         match (seen.method.as_str(), path) {
@@ -172,6 +193,7 @@ impl Flight {
             automated: json!({ "prune": true, "selfHeal": true }),
             history: vec![(11, "2.13.4".into()), (12, "2.14.0".into())],
             wrong,
+            arrives: None,
         }));
         let shared = app.clone();
         let fake = Fake::start(move |seen| shared.lock().unwrap().answer(seen)).await;
