@@ -4,7 +4,7 @@ use chrono::Duration;
 
 use crate::domain::act::{Outcome, Verb};
 use crate::domain::event::{Body, StepKind, StepState};
-use crate::domain::policy::{Limit, Then};
+use crate::domain::policy::{Limit, Then, Trigger};
 use crate::domain::record::DeployState;
 use crate::domain::rollback::dependency_order;
 use crate::domain::situation::{Advice, Task};
@@ -426,7 +426,10 @@ fn owed_with(w: &World, lag: &crate::domain::observe::Observed) -> Vec<String> {
 #[test]
 fn a_cockpit_that_read_before_the_journal_s_last_word_takes_nothing_back() {
     let mut p = policy();
-    p.services[0].triggers = vec![trigger(Limit::Value(0.02), "error_rate", 60, Then::Propose)];
+    p.services[0].triggers = vec![Trigger {
+        window: 60,
+        ..trigger(Limit::Value(0.02), "error_rate", 0, Then::Propose)
+    }];
     let mut w = World::new(p);
     w.start();
     w.minutes(3).unwrap();
@@ -435,10 +438,7 @@ fn a_cockpit_that_read_before_the_journal_s_last_word_takes_nothing_back() {
     w.record("checkout").weight = Some(50.0);
     w.minutes(1).unwrap();
     let told: Vec<&str> = w.events.iter().map(|e| e.body.kind()).collect();
-    assert!(
-        told.ends_with(&["deployment_seen", "trigger_tripped"]),
-        "{told:?}"
-    );
+    assert!(told.contains(&"trigger_tripped"), "{told:?}");
     let owed = owed_with(&w, &lag);
     let back = |key: &String| {
         ["seen/", "gone/", "clear/", "healthy/"]
@@ -450,6 +450,7 @@ fn a_cockpit_that_read_before_the_journal_s_last_word_takes_nothing_back() {
     let mut later = lag.clone();
     for feed in later.feeds.values_mut().filter_map(|f| f.last.as_mut()) {
         feed.read_at = w.now.world + Duration::seconds(1);
+        feed.newest = feed.read_at;
     }
     let owed = owed_with(&w, &later);
     for key in ["seen/", "clear/"] {

@@ -215,7 +215,7 @@ fn killed_at_each_step_of_the_plan_it_goes_on_and_repeats_nothing() {
 fn killed_as_an_act_went_out_that_never_happened_it_says_unknown_and_sends_nothing_again() {
     let points = vec![At::Before("PATCH"), At::Before("POST")];
     each(points, |at, flight, mut t| {
-        t.see("! unknown");
+        t.see("? unknown");
         let before = flight.arrived();
         let reads = flight.reads();
         t.until("three more reads", |_| flight.reads() > reads + 3);
