@@ -81,6 +81,12 @@ impl Engine {
                     .newest(need)
                     .and_then(|t| chrono::DateTime::from_timestamp(t, 0))
                     .map_or(chrono::DateTime::UNIX_EPOCH, |t| t.min(read_at));
+                // New pods have no series of errors before their first one. Where there ever was one, an answer without newer
+                // events says that there were none up to the bucket before it; whether there was traffic the total tells.
+                if *part == Part::Numerator && newest > chrono::DateTime::UNIX_EPOCH {
+                    let bucket = i64::try_from(*step).unwrap_or(60);
+                    newest = newest.max(read_at - chrono::Duration::seconds(bucket));
+                }
             }
         }
         let bucket = match need.subject {
