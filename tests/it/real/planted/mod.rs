@@ -295,7 +295,7 @@ fn promised(case: &Case, metric: &str, verdict: &str, who: &str) {
         match case.times {
             t if t >= 5.0 => assert_eq!(verdict, "fail", "{who}"),
             t if t >= 2.0 && case.age >= 15 => assert_eq!(verdict, "fail", "{who}"),
-            1.0 if case.age >= 20 && !case.two_parts => assert_eq!(verdict, "pass", "{who}"),
+            1.0 if case.age >= 40 && !case.two_parts => assert_eq!(verdict, "pass", "{who}"),
             _ => {}
         }
     }
