@@ -15,8 +15,9 @@ pub const BUCKET: u64 = 60;
 pub const BLOCK: u64 = 600;
 /// What is read of a service without an open release, seconds.
 pub const LAST_HOUR: u64 = 2 * 3600;
-/// History behind a judgement, seconds: seven days and the hour before a deployment.
-const HISTORY: u64 = 7 * 86_400 + 7_200;
+/// History behind a judgement, seconds: seven days, the hour before a deployment on each of them, and what lies around it where
+/// that hour is not clean.
+const HISTORY: u64 = 7 * 86_400 + 4 * 3600;
 /// The longest span of live buckets, seconds (a 72-hour watch with the hour before it).
 const LONGEST: u64 = 74 * 3600;
 
@@ -183,9 +184,11 @@ impl Needs<'_> {
     }
 
     fn metrics(&mut self, lookback: u64, history: bool) {
+        // The seven days are those before the deployment, also when a watch is days old.
+        let past = HISTORY + lookback.saturating_sub(LAST_HOUR);
         for metric in &self.policy.metrics {
             for (part, query) in metric.parts() {
-                let spans = [(BUCKET, lookback, metric.every), (BLOCK, HISTORY, BLOCK)];
+                let spans = [(BUCKET, lookback, metric.every), (BLOCK, past, BLOCK)];
                 for (step, seconds, every) in spans {
                     if step == BLOCK && !history {
                         continue;

@@ -200,6 +200,7 @@ pub fn backtest(
             new: Group::Whole,
             old: Group::Whole,
             kind: BaselineKind::Hour,
+            week: None,
             since: ceil_minute(begin),
             deployed: begin,
         };

@@ -4,16 +4,19 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::judge::{Block, Counts, Direction, Noise};
+use crate::domain::judge::{BaselineKind, Block, Counts, Direction, Noise};
 use crate::domain::needs::{BLOCK, BUCKET, metric_need};
 use crate::domain::observe::{Buckets, Freshness, SeriesKey};
 use crate::domain::policy::{Metric, MetricKind};
 use crate::domain::record::Part;
 
 use super::View;
+use super::metrics::HOUR;
 
 /// Seconds of a day.
-const DAY: i64 = 86_400;
+pub(super) const DAY: i64 = 86_400;
+/// Seconds of a block of history.
+pub(super) const BLOCK_SECONDS: i64 = 600;
 
 /// Which group of a service's series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -307,9 +310,10 @@ impl<'a> Data<'a> {
         )
     }
 
-    /// Noise of the whole service from the seven days before `until`, in days of 24 hours. Reckoned once.
-    pub fn noise(&self, until: i64) -> Noise {
-        if self.metric.shared_noise {
+    /// Noise of the whole service from the seven days before `until`, in days of 24 hours. Reckoned once. Groups beside each
+    /// other may share it; what was counted at another time never does.
+    pub fn noise(&self, until: i64, kind: BaselineKind) -> Noise {
+        if self.metric.shared_noise && kind == BaselineKind::Concurrent {
             return Noise::Shared;
         }
         let (at, noise) = self
@@ -332,29 +336,15 @@ impl<'a> Data<'a> {
         Noise::from_history(&days)
     }
 
-    /// The same span on the seven days before `deployed`, as blocks: counts of the days that are whole, and how many days.
-    /// `skip` says which spans do not count.
-    pub fn seven_days(
-        &self,
-        deployed: i64,
-        until: i64,
-        span: i64,
-        skip: impl Fn(i64, i64) -> bool,
-    ) -> (Counts, u32) {
-        let mut sum = Counts::new(0.0, 0.0);
-        let mut days = 0;
-        for (from, to) in spans_before(deployed, until, span) {
-            let (total, seen) = self.sum(Group::Whole, Part::Denominator, BLOCK, from, to);
-            if skip(from, to) || (seen as i64) < (to - from).div_euclid(block()) {
-                continue;
-            }
-            let (events, _) = self.sum(Group::Whole, Part::Numerator, BLOCK, from, to);
-            sum.events += events;
-            sum.total += total;
-            sum.minutes = Some(sum.minutes.unwrap_or(0.0) + (to - from) as f64 / 60.0);
-            days += 1;
+    /// Counts of the hour that ends at `end`, off the blocks of the history; `None` where one of them is missing.
+    pub fn hour(&self, end: i64) -> Option<Counts> {
+        let from = end - HOUR;
+        let (total, seen) = self.sum(Group::Whole, Part::Denominator, BLOCK, from, end);
+        if (seen as i64) < HOUR / BLOCK_SECONDS {
+            return None;
         }
-        (sum, days)
+        let (events, _) = self.sum(Group::Whole, Part::Numerator, BLOCK, from, end);
+        Some(Counts::new(events, total).over(HOUR as f64 / 60.0))
     }
 
     /// How many things a count metric saw in the span, and in the same span of each of the seven days before that is whole.
@@ -370,25 +360,20 @@ impl<'a> Data<'a> {
             .into_iter()
             .filter_map(|(a, b)| {
                 let (total, seen) = self.sum(Group::Whole, Part::Value, BLOCK, a, b);
-                whole(total, seen, (b - a).div_euclid(block()))
+                whole(total, seen, (b - a).div_euclid(BLOCK_SECONDS))
             })
             .collect();
         (now, earlier)
     }
 }
 
-fn block() -> i64 {
-    i64::try_from(BLOCK).unwrap_or(600)
-}
-
 /// The span that ends at `until`'s time of day on each of the seven days before `deployed`, in whole blocks.
 fn spans_before(deployed: i64, until: i64, span: i64) -> Vec<(i64, i64)> {
-    let length = ((span + block() / 2).div_euclid(block())).max(1) * block();
-    let mut end = until.div_euclid(block()) * block();
-    if end > deployed {
-        end -= (end - deployed + DAY - 1).div_euclid(DAY) * DAY;
-    }
-    (0..7)
+    let length = ((span + BLOCK_SECONDS / 2).div_euclid(BLOCK_SECONDS)).max(1) * BLOCK_SECONDS;
+    let end = until.div_euclid(BLOCK_SECONDS) * BLOCK_SECONDS;
+    // Rounded down it may lie before the deployment, and still be the same day's.
+    let first = (end - deployed + DAY - 1).div_euclid(DAY).max(1);
+    (first..first + 7)
         .map(|day| (end - day * DAY - length, end - day * DAY))
         .collect()
 }

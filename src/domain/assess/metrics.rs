@@ -13,6 +13,7 @@ use crate::domain::verdict::Verdict;
 use super::chart::chart;
 use super::data::{Data, Group};
 use super::rollout::{Rollout, Stretch, ceil_minute};
+use super::week::{Week, week};
 use super::{Proofs, View, clock};
 
 /// Seconds in the hour before a deployment.
@@ -37,9 +38,20 @@ pub(super) struct Setting<'a> {
     pub stretches: Vec<Stretch>,
     /// Why it may not pass.
     pub barred: Option<String>,
+    /// The hours of other days, where these are the baseline.
+    pub week: Option<Week>,
 }
 
-/// The comparison for a rollout: the stable group beside the canary, else the hour before the deployment.
+impl Setting<'_> {
+    /// From here on it is held against other days.
+    fn against(&mut self, week: Week) {
+        self.kind = BaselineKind::SevenDays;
+        self.week = Some(week);
+    }
+}
+
+/// The comparison for a rollout: the stable group beside the canary, else the hour before the deployment, else that hour on the
+/// seven days before.
 ///
 /// # Errors
 /// The verdict where there is nothing to compare.
@@ -69,6 +81,7 @@ pub(super) fn setting<'a>(
         deployed,
         stretches: Vec::new(),
         barred: None,
+        week: None,
     };
     let groups = metric
         .canary
@@ -102,6 +115,12 @@ pub(super) fn setting<'a>(
                 Some("both versions serve in unknown shares: it may fail, never pass".to_owned());
         }
         _ => {}
+    }
+    if set.kind == BaselineKind::Hour && metric.kind == MetricKind::Ratio {
+        let hour = data.counts(set.old, deployed - HOUR, deployed);
+        if hour.is_none_or(|c| c.total <= 0.0) {
+            set.against(week(view, data, rollout.service, deployed, deployed));
+        }
     }
     Ok(set)
 }
@@ -190,49 +209,26 @@ pub(super) fn judge_checkpoint(
     set.until = set.until.min(at.div_euclid(60) * 60);
     set.since = set.since.max(ceil_minute(at - HOUR));
     if data.metric.kind != MetricKind::Ratio
-        || data.metric.shared_noise
         || set.until <= set.since
         || set.kind == BaselineKind::Concurrent
     {
         let j = judge_set(view, data, rollout, set, tolerance, Elapsed::Whole, 1)?;
         return Ok(believed(view, data, j));
     }
-    let skip = |from, to| disturbed(view, rollout.service, from, to);
-    let (old, days) = data.seven_days(set.deployed, set.until, set.until - set.since, skip);
-    if days < judge::MIN_DAYS {
-        let mut j = judge_set(view, data, rollout, set, tolerance, Elapsed::Whole, 1)?;
+    let old = week(view, data, rollout.service, set.deployed, set.until);
+    let days = old.days;
+    let enough = days >= judge::MIN_DAYS;
+    if enough {
+        set.against(old);
+    }
+    let hour = set.kind == BaselineKind::Hour;
+    let mut j = judge_set(view, data, rollout, set, tolerance, Elapsed::Whole, 1)?;
+    if !enough && hour {
         j.notes.push(format!(
             "against the hour before: only {days} clean days of history"
         ));
-        return Ok(believed(view, data, j));
     }
-    set.kind = BaselineKind::SevenDays;
-    let new = data
-        .counts(set.new, set.since, set.until)
-        .ok_or_else(|| Verdict::undecided("no traffic on the new version", 0))?;
-    let mut input = CountsInput::new(new, old, set.kind);
-    input.days = Some(days);
-    let (seen, expected) = data.filled(set.new, set.since, set.until);
-    let missing = expected.saturating_sub(seen);
-    if missing as f64 > expected as f64 * MAY_MISS {
-        set.barred = Some(format!("{missing} of {expected} minutes have no data"));
-    }
-    fill(&mut input, data, rollout, &set);
-    input.tolerance = tolerance.max(SEVEN_DAYS_TOLERANCE);
-    Ok(believed(view, data, judge::judge_counts(&input)))
-}
-
-/// Was this service, or one it depends on, being deployed in that span, by the journal?
-fn disturbed(view: &View<'_>, service: &Service, from: i64, to: i64) -> bool {
-    view.journal
-        .releases
-        .values()
-        .flat_map(|r| r.tracks.iter())
-        .filter(|(name, _)| **name == service.name || service.depends_on.contains(name))
-        .any(|(_, t)| {
-            let end = t.finished.unwrap_or(t.changed).max(t.changed);
-            t.started.timestamp() < to && end.timestamp() > from
-        })
+    Ok(believed(view, data, j))
 }
 
 fn newest_age(view: &View<'_>, data: &Data<'_>) -> Option<String> {
@@ -263,21 +259,32 @@ fn judge_ratio(
             let new = data
                 .counts(set.new, set.since, set.until)
                 .ok_or("no traffic on the new version")?;
-            let old = data
-                .counts(set.old, set.deployed - HOUR, set.deployed)
-                .ok_or("no traffic in the hour before the deployment")?;
+            let old = match &set.week {
+                Some(week) => week.counts,
+                None => data
+                    .counts(set.old, set.deployed - HOUR, set.deployed)
+                    .ok_or("no traffic in the hour before the deployment")?,
+            };
             CountsInput::new(new, old, set.kind)
         }
     };
     fill(&mut input, data, rollout, set);
     input.tolerance = tolerance;
+    if let Some(week) = &set.week {
+        input.days = Some(week.days);
+        input.tolerance = tolerance.max(SEVEN_DAYS_TOLERANCE);
+    }
     input.elapsed = elapsed;
     input.critical_metrics = critical;
-    Ok(judge::judge_counts(&input))
+    let mut judgement = judge::judge_counts(&input);
+    judgement
+        .notes
+        .extend(set.week.as_ref().and_then(|w| w.left_out.clone()));
+    Ok(judgement)
 }
 
 fn fill(input: &mut CountsInput, data: &Data<'_>, rollout: &Rollout<'_>, set: &Setting<'_>) {
-    input.noise = data.noise(set.deployed);
+    input.noise = data.noise(set.deployed, set.kind);
     input.direction = data.metric.direction;
     input.slo = rollout.service.slo.get(&data.metric.id).copied();
     input.pass_barred.clone_from(&set.barred);
@@ -368,13 +375,19 @@ fn one(
     let rollout = view.rollout(&service.name);
     let freshness = data.freshness(view.at().timestamp());
     let newest = data.newest();
+    // It is looked at again and again: as at a gate, nothing passes in the first minutes.
+    let minutes = rollout
+        .and_then(Rollout::clean_start)
+        .map_or(0, |since| view.at().timestamp() - since)
+        .max(0) as f64
+        / 60.0;
     let judged = match rollout {
         Some(rollout) => judge_metric(
             view,
             data,
             rollout,
             super::gates::tolerance(view, service, metric),
-            Elapsed::Whole,
+            Elapsed::Minutes(minutes),
             1,
         ),
         None => Err(Verdict::not_run("no release of this service is open")),
@@ -451,6 +464,9 @@ fn live(data: &Data<'_>, group: Group<'_>, newest: i64) -> Option<f64> {
 
 /// What it is compared with, as one number.
 pub(super) fn baseline(data: &Data<'_>, set: &Setting<'_>) -> Option<f64> {
+    if let Some(week) = &set.week {
+        return Some(week.counts.events / week.counts.total).filter(|v| v.is_finite());
+    }
     let (from, to) = match set.kind {
         BaselineKind::Concurrent => (set.since, set.until),
         _ => (set.deployed - HOUR, set.deployed),

@@ -37,6 +37,7 @@ mod stranded;
 mod suspects;
 mod triggers;
 mod watch;
+mod week;
 
 use std::collections::BTreeMap;
 

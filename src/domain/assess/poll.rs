@@ -10,6 +10,7 @@ use crate::domain::policy::{BurnPair, Limit, MetricKind, Trigger};
 
 use super::data::{Data, Group};
 use super::metrics::median;
+use super::week::Week;
 
 /// The hour before a deployment, seconds.
 const HOUR: i64 = 3600;
@@ -28,8 +29,10 @@ pub(crate) struct Ground<'d, 'a> {
     pub new: Group<'a>,
     /// The old version's.
     pub old: Group<'a>,
-    /// Concurrent, or the hour before.
+    /// Concurrent, the hour before, or other days.
     pub kind: BaselineKind,
+    /// The hours of other days, where these are the baseline.
+    pub week: Option<Week>,
     /// Clean start, Unix seconds: polls end after it.
     pub since: i64,
     /// When the deployment began: the hour before it is the baseline.
@@ -148,9 +151,12 @@ fn ratio_poll(ground: &Ground<'_, '_>, trigger: &Trigger, from: i64, at: i64) ->
     };
     let old: Option<Counts> = match ground.kind {
         BaselineKind::Concurrent => data.counts(ground.old, from, at),
-        _ => data.counts(ground.old, ground.deployed - HOUR, ground.deployed),
+        _ => match &ground.week {
+            Some(week) => Some(week.counts),
+            None => data.counts(ground.old, ground.deployed - HOUR, ground.deployed),
+        },
     };
-    let noise = data.noise(ground.deployed);
+    let noise = data.noise(ground.deployed, ground.kind);
     let Some(window) = data.counts(ground.new, from, at) else {
         return undecided("no traffic");
     };
@@ -158,7 +164,7 @@ fn ratio_poll(ground: &Ground<'_, '_>, trigger: &Trigger, from: i64, at: i64) ->
         window,
         baseline: old,
         kind: ground.kind,
-        days: None,
+        days: ground.week.as_ref().map(|w| w.days),
         noise,
         limit,
         side: if trigger.above {

@@ -115,6 +115,7 @@ fn ground<'d, 'a>(
         new: if whole { Group::Whole } else { set.new },
         old: set.old,
         kind: set.kind,
+        week: set.week.clone(),
         since: set.since,
         deployed: set.deployed,
     }

@@ -6,12 +6,13 @@ use chrono::Duration;
 
 use crate::domain::event::Measured;
 use crate::domain::judge::{GateMetric, combine_gate, judge_alerts, judge_alerts_within};
-use crate::domain::policy::{MetricKind, Release, RiskClass};
+use crate::domain::needs::{BLOCK, metric_need};
+use crate::domain::policy::{Metric, MetricKind, Release, RiskClass};
 use crate::domain::situation::{CheckpointView, Mark, Phase, Situation, Tone, WatchView};
 use crate::domain::time::{self, Instant};
 use crate::domain::verdict::Verdict;
 
-use super::data::Data;
+use super::data::{BLOCK_SECONDS, Data};
 use super::metrics::{HOUR, judge_checkpoint, said};
 use super::rollout::Rollout;
 use super::{View, approvals, clock_full, phase_of};
@@ -20,9 +21,6 @@ use super::{View, approvals, clock_full, phase_of};
 pub(super) const CHECKPOINTS: [u64; 7] = [300, 1800, 3600, 14_400, 86_400, 172_800, 259_200];
 /// A checkpoint taken later than this after it was due is marked late, seconds.
 const LATE: i64 = 300;
-
-/// A span shorter than this has no equal in the history's blocks, seconds.
-const BLOCK: i64 = 600;
 
 /// When the last step took effect (or the rollback put the old version back).
 pub(super) fn since(view: &View<'_>) -> Option<Instant> {
@@ -132,6 +130,10 @@ pub(super) fn due(view: &View<'_>) -> Vec<Due> {
     {
         return Vec::new();
     }
+    // What is journaled stays: it waits for the days that it is held against, unless they cannot be read.
+    if !metrics.iter().all(|m| history_read(view, m)) {
+        return Vec::new();
+    }
     let length = length(view);
     CHECKPOINTS
         .iter()
@@ -147,6 +149,19 @@ pub(super) fn due(view: &View<'_>) -> Vec<Due> {
                 .then(|| take(view, *after, at.timestamp(), overdue > LATE))
         })
         .collect()
+}
+
+/// Was the metric's history read, or did that fail?
+fn history_read(view: &View<'_>, metric: &Metric) -> bool {
+    metric.parts().iter().all(|(part, _)| {
+        let need = metric_need(&metric.id, *part, BLOCK);
+        let failed = view
+            .observed
+            .feeds
+            .get(&need)
+            .is_some_and(|f| f.fault.is_some());
+        failed || view.feed(&need).1.usable()
+    })
 }
 
 fn take(view: &View<'_>, after: u64, at: i64, late: bool) -> Due {
@@ -207,7 +222,8 @@ fn volume(view: &View<'_>, data: &Data<'_>, rollout: &Rollout<'_>, at: i64) -> (
     let (now, earlier) = data.things(started.timestamp(), from, to);
     let usable = data.freshness(view.at().timestamp()).usable() && data.partial.is_none();
     let now = now.filter(|_| usable);
-    let volume = if to - from < BLOCK {
+    // A span shorter than a block has no equal in the history.
+    let volume = if to - from < BLOCK_SECONDS {
         judge_alerts_within(now, &earlier)
     } else {
         judge_alerts(now, &earlier)

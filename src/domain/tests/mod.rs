@@ -25,3 +25,4 @@ mod rollback;
 mod starts;
 mod vendors;
 mod watching;
+mod week;

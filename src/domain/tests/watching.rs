@@ -79,20 +79,6 @@ fn what_was_due_meanwhile_is_taken_from_history_and_marked(
 }
 
 #[test]
-fn they_compare_with_the_seven_days_before() {
-    let mut w = World::shipped();
-    w.minutes(66).unwrap();
-    let said = w.events.iter().rev().find_map(|e| match &e.body {
-        Body::CheckpointTaken { measured, .. } => Some(measured["checkout"][0].said.clone()),
-        _ => None,
-    });
-    assert!(
-        said.as_ref().unwrap().contains("baseline of 7 days"),
-        "{said:?}"
-    );
-}
-
-#[test]
 fn nothing_is_taken_on_stale_data() {
     let mut w = World::shipped();
     w.silent = vec!["metric/".into()];

@@ -11,6 +11,8 @@ use crate::domain::time::Instant;
 
 use super::Engine;
 
+/// Counts of events that nothing was added to for so many seconds are not late: there were none.
+const QUIET: i64 = 900;
 /// The service label of a metric that is one number for everything.
 const WHOLE: &str = "";
 
@@ -81,6 +83,16 @@ impl Engine {
                     .newest(need)
                     .and_then(|t| chrono::DateTime::from_timestamp(t, 0))
                     .map_or(chrono::DateTime::UNIX_EPOCH, |t| t.min(read_at));
+                // New pods have no series of errors before their first one. Where there ever was one and none for so long, an
+                // answer says that there were none up to the bucket before it; whether there was traffic the total tells. One
+                // that lags a little stays as old as it is.
+                let bucket = chrono::Duration::seconds(i64::try_from(*step).unwrap_or(60));
+                if *part == Part::Numerator
+                    && newest > chrono::DateTime::UNIX_EPOCH
+                    && read_at - newest > chrono::Duration::seconds(QUIET) + bucket
+                {
+                    newest = read_at - bucket;
+                }
             }
         }
         let bucket = match need.subject {

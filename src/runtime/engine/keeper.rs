@@ -13,6 +13,8 @@ use crate::store::{CacheEntry, LeaseTaken, SampleQuery, Samples, Series};
 use super::super::journal::{Author, encode, fold};
 use super::{Engine, EngineError, Seed};
 
+/// Of what is kept so many seconds are read again at the start: a watch of three days, and the seven days before its deployment.
+const KEPT: i64 = 11 * 86_400;
 /// What was read last is kept at the end, if that takes no longer.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
@@ -94,7 +96,7 @@ impl Engine {
         for metric in self.policy.metrics.clone() {
             let query = SampleQuery {
                 metric: metric.id.clone(),
-                after: now - 8 * 86_400,
+                after: now - KEPT,
                 until: now,
                 ..SampleQuery::default()
             };

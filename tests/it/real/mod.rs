@@ -11,6 +11,7 @@ mod flight;
 mod gate;
 pub mod http;
 mod metrics;
+mod planted;
 mod prometheus;
 pub mod running;
 mod world;

@@ -21,10 +21,15 @@ pub struct RealPrometheus {
 impl RealPrometheus {
     /// One of its own; `None` (and said) where it is not installed.
     pub fn start(test: &str) -> Option<Self> {
+        let world = World::until(chrono::Utc::now().timestamp());
+        Self::holding(test, world, World::open_metrics)
+    }
+
+    /// One of its own with another world's text in it, which ends where `world` says.
+    pub fn holding(test: &str, world: World, text: impl FnOnce(World) -> String) -> Option<Self> {
         let (program, tool) = (program(test, "prometheus")?, program(test, "promtool")?);
         let folder = tempfile::tempdir().unwrap();
-        let world = World::until(chrono::Utc::now().timestamp());
-        backfill(&tool, folder.path(), world);
+        backfill(&tool, folder.path(), &text(world));
         let server = serve(&program, folder.path(), None);
         Some(Self {
             server,
@@ -69,9 +74,9 @@ impl RealPrometheus {
     }
 }
 
-fn backfill(tool: &Path, folder: &Path, world: World) {
+fn backfill(tool: &Path, folder: &Path, metrics: &str) {
     let text = folder.join("world.om");
-    std::fs::write(&text, world.open_metrics()).unwrap();
+    std::fs::write(&text, metrics).unwrap();
     let out = Command::new(tool)
         .args([
             "tsdb",
