@@ -296,6 +296,7 @@ pub const ACTIONS: &[Action] = &[
     act("approve", &["V"], "approve", Medium, "Give or write down an approval for the release."),
     act("ask_approval", &["E"], "ask for approval", Medium, "Ask those who may approve the release, over every channel."),
     act("close", &["C"], "close the release", Medium, "End the release; every debt must be settled or handed over."),
+    act("review", &["L"], "record the review", Medium, "Record what the review of the closed release found, and by whom."),
     on("tick", &["space"], "tick", Low, Scope::List(ListId::Checklist), "Tick the selected checklist item by hand."),
     on("untick", &["U"], "take the tick back", Low, Scope::List(ListId::Checklist), "Take a tick back, with the reason."),
     on("waive", &["w"], "waive", Medium, Scope::List(ListId::Checklist), "Waive an item with a reason; it becomes a debt."),

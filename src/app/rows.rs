@@ -374,7 +374,7 @@ fn days<'a>(s: &'a Situation, strip: &'a [StripSegment]) -> Vec<Row<'a>> {
 /// Is there a plan that a person must see? Running, or ended with the release still open.
 #[must_use]
 pub fn visible_plan(s: &Situation) -> Option<&PlanView> {
-    let open = s.band.phase != Some(crate::domain::situation::Phase::Closed);
+    let open = !s.band.phase.is_some_and(|p| p.over());
     let mine = |p: &&PlanView| s.current.as_deref() == Some(p.plan.release.as_str());
     s.plan
         .as_ref()
@@ -403,7 +403,11 @@ fn checklist(s: &Situation) -> Vec<Row<'_>> {
     }
     if let Some(w) = &s.watch {
         let until = super::words::moment(w.until, s.now.world, s.timezone);
-        out.push(Row::heading("WATCH", format!("until {until}")));
+        let how = match &w.end {
+            Some(end) => format!("ended, {}: {}", end.mark.word, end.said),
+            None => format!("until {until}"),
+        };
+        out.push(Row::heading("WATCH", how));
         out.extend(w.checkpoints.iter().map(|c| {
             let key = format!("checkpoint/{}", c.after);
             Row::new(key.clone(), Some(key), Item::Checkpoint(c))

@@ -103,8 +103,8 @@ pub enum Command {
     Brief(BriefArgs),
     /// Write the handoff to the next driver
     Handoff(DocumentArgs),
-    /// Write the review of a release
-    Review(DocumentArgs),
+    /// Write the review of a release, and record what it found
+    Review(ReviewArgs),
     /// Write release notes
     Notes(DocumentArgs),
     /// Record that somebody acknowledged the brief
@@ -126,7 +126,7 @@ pub enum Command {
 /// `cockpit demo`.
 #[derive(Debug, clap::Args)]
 pub struct DemoArgs {
-    /// regression, happy, blackout or freeze
+    /// regression, happy, blackout, freeze or watch
     #[arg(default_value = "regression")]
     pub scenario: String,
     /// World seconds a real second; countdowns and dialogs stay in real time
@@ -376,9 +376,37 @@ pub struct BacktestArgs {
 pub struct WatchArgs {
     /// The release's id
     pub release: String,
+    /// A JSON object a line
+    #[arg(long)]
+    pub json: bool,
+    /// In an embedded world alone: world seconds a real second
+    #[arg(long, default_value_t = 1.0)]
+    pub speed: f64,
 }
 
-/// `cockpit handoff`, `review` and `notes`.
+/// `cockpit review`.
+#[derive(Debug, clap::Args)]
+pub struct ReviewArgs {
+    /// The release's id
+    pub release: String,
+    /// Record it: the closed release is reviewed
+    #[arg(long, requires = "found")]
+    pub record: bool,
+    /// With --record: what the review found
+    #[arg(long, value_name = "TEXT", requires = "record")]
+    pub found: Option<String>,
+    /// With --record: who reviewed; else you
+    #[arg(long, value_name = "PERSON", requires = "record")]
+    pub by: Option<String>,
+    /// With --record: show what would be journaled, and do none of it
+    #[arg(long, requires = "record")]
+    pub dry_run: bool,
+    #[command(flatten)]
+    /// Patience.
+    pub patience: Patience,
+}
+
+/// `cockpit handoff` and `notes`.
 #[derive(Debug, clap::Args)]
 pub struct DocumentArgs {
     /// The release's id

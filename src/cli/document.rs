@@ -1,9 +1,11 @@
 //! `cockpit brief|handoff|review|notes`: the documents as Markdown.
 
+use sha2::{Digest, Sha256};
+
 use crate::documents::{self, Kind};
 use crate::runtime::load;
 
-use super::args::{Args, BriefArgs, DocumentArgs};
+use super::args::{Args, BriefArgs, DocumentArgs, ReviewArgs};
 use super::session::{self, Session};
 use super::{acts, exit, fail, out};
 
@@ -37,6 +39,36 @@ pub fn brief(args: &Args, wanted: &BriefArgs) -> u8 {
                 acts::wish(session, "brief", inputs, wanted.dry_run).await
             }
         }
+    })
+}
+
+/// Prints the review, and records what it found where that is wanted.
+pub fn review(args: &Args, wanted: &ReviewArgs) -> u8 {
+    session::look(args, |mut session| async move {
+        let wait = wanted.patience.wait;
+        let text = match write(&mut session, Kind::Review, &wanted.release, wait).await {
+            Ok(text) => text,
+            Err(code) => return code,
+        };
+        out::put(&text);
+        if !wanted.record {
+            session.engine.close().await;
+            return exit::PASS;
+        }
+        let digest: String = Sha256::digest(text.as_bytes())
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let given = [
+            ("found", wanted.found.clone()),
+            ("reviewer", wanted.by.clone()),
+            ("document", Some(digest)),
+        ];
+        let inputs = given
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value?)))
+            .collect();
+        acts::wish(session, "review", inputs, wanted.dry_run).await
     })
 }
 

@@ -91,7 +91,7 @@ fn command(args: &Args) -> u8 {
         Command::Watch(watch) => watch::watch(args, watch),
         Command::Brief(brief) => document::brief(args, brief),
         Command::Handoff(d) => document::document(args, Kind::Handoff, d),
-        Command::Review(d) => document::document(args, Kind::Review, d),
+        Command::Review(wanted) => document::review(args, wanted),
         Command::Notes(d) => document::document(args, Kind::Notes, d),
         Command::Ack(ack) => acts::ack(args, ack),
         Command::Approve(approve) => acts::approve(args, approve),

@@ -1,5 +1,6 @@
-//! `cockpit watch RELEASE`: flies a release without a screen. It does what is owed like the interface, and prints one line
-//! a change.
+//! `cockpit watch RELEASE`: flies a release without a screen, as a service would. Where nobody else does it holds the driver's
+//! lease and does what is owed, like the interface; else, and with `--read-only`, it observes. It prints one line a change,
+//! ends with the watch, and says on its last line where the release stands.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::app::port::{Fact, Order};
-use crate::domain::situation::{Phase, Situation};
+use crate::domain::situation::Situation;
 use crate::report;
 
 use super::args::{Args, WatchArgs};
@@ -16,20 +17,33 @@ use super::demo::World;
 use super::session::{self, Session};
 use super::{exit, fail, out};
 
-/// Flies it until it is closed or the process is ended.
+/// What a shell says of a process whose reader went away: 128 and the number of SIGPIPE.
+const NOBODY_READS: u8 = 128 + 13;
+
+/// Flies it until its watch is over, it is closed, or the process is ended.
 pub fn watch(args: &Args, wanted: &WatchArgs) -> u8 {
-    session::run(
-        args,
-        None,
-        World::default(),
-        true,
-        |mut session| async move {
-            if let Err(why) = session.engine.focus(&wanted.release).await {
-                return fail(exit::USAGE, why);
-            }
-            fly(session, follow).await
-        },
-    )
+    if !wanted.speed.is_finite() || wanted.speed <= 0.0 {
+        return fail(exit::USAGE, "--speed is a number above 0");
+    }
+    let world = World {
+        speed: wanted.speed,
+        ..World::default()
+    };
+    let fast = (wanted.speed - 1.0).abs() > f64::EPSILON;
+    session::run(args, None, world, true, |mut session| async move {
+        if fast && session.engine.policy().demo.is_none() {
+            return fail(
+                exit::USAGE,
+                "--speed is for an embedded world: cockpit.toml has no [demo]",
+            );
+        }
+        if let Err(why) = session.engine.focus(&wanted.release).await {
+            return fail(exit::USAGE, why);
+        }
+        let ended = std::pin::pin!(ended());
+        let json = wanted.json;
+        fly(session, |facts| follow(facts, ended, json)).await
+    })
 }
 
 /// Runs the engine beside `listen`, which says when to end and with which exit code.
@@ -55,24 +69,35 @@ where
     code
 }
 
-async fn follow(mut facts: UnboundedReceiver<Fact>) -> u8 {
+async fn follow(
+    mut facts: UnboundedReceiver<Fact>,
+    mut ended: std::pin::Pin<&mut impl Future<Output = u8>>,
+    json: bool,
+) -> u8 {
+    let put = |change: &report::Change| out::put(&if json { change.json() } else { change.line() });
     let mut last: Option<Arc<Situation>> = None;
-    let mut ended = std::pin::pin!(ended());
     loop {
         let fact = tokio::select! {
             biased;
-            number = &mut ended => return 128u8.saturating_add(number),
+            number = &mut ended => {
+                if let Some(s) = &last {
+                    let why = format!("ended by {}", name(number));
+                    put(&report::standing(s, Some(&why)));
+                }
+                return 128u8.saturating_add(number);
+            }
             fact = facts.recv() => fact,
         };
         match fact {
             Some(Fact::Assessed(s)) => {
-                for line in report::line(&s, last.as_deref()) {
-                    if !out::put(&line) {
-                        return exit::UNREACHABLE;
+                for change in report::changes(&s, last.as_deref()) {
+                    if !put(&change) {
+                        return NOBODY_READS;
                     }
                 }
-                if closed(&s) {
-                    return report::exit_code(&s);
+                if let Some(code) = report::watch_exit(&s) {
+                    put(&report::standing(&s, None));
+                    return code;
                 }
                 last = Some(s);
             }
@@ -84,11 +109,12 @@ async fn follow(mut facts: UnboundedReceiver<Fact>) -> u8 {
     }
 }
 
-fn closed(s: &Situation) -> bool {
-    let current = s.current.as_deref();
-    s.releases
-        .iter()
-        .any(|r| Some(r.plan.id.as_str()) == current && r.phase == Phase::Closed)
+fn name(signal: u8) -> &'static str {
+    match signal {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        _ => "SIGTERM",
+    }
 }
 
 /// The number of the signal that ends the process.

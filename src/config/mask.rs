@@ -23,7 +23,7 @@ const HARMLESS: [&str; 2] = ["connector", "every"];
 /// Values that only point at a secret, or at the embedded world.
 const REFERENCES: [&str; 4] = ["env:", "file:", "keyring:", "demo:"];
 /// Tables that hold no connections.
-const OTHER_TABLES: [&str; 15] = [
+const OTHER_TABLES: [&str; 16] = [
     "approvals",
     "calendar",
     "checklist",
@@ -34,6 +34,7 @@ const OTHER_TABLES: [&str; 15] = [
     "keys",
     "limits",
     "metrics",
+    "notify",
     "oncall",
     "people",
     "release",

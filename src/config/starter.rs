@@ -66,6 +66,7 @@ pub fn starter(answers: &Answers) -> String {
     people(&mut out);
     checklist(&mut out, answers);
     oncall(&mut out);
+    notify(&mut out);
     release(&mut out, answers);
     numbers::<raw::people::Risk>(
         &mut out,
@@ -408,6 +409,21 @@ fn oncall(out: &mut String) {
     put!(
         out,
         "# [[oncall.rotation]]           # or turns written here\n# level = 1\n# people = [\"ana\", \"ben\"]\n# start = 2026-11-02T09:00:00\n# turn = \"7d\"\n"
+    );
+}
+
+fn notify(out: &mut String) {
+    put!(
+        out,
+        "[notify]                         # told over channels while a release flies, once a change"
+    );
+    put!(
+        out,
+        "on = [\"trip\", \"checkpoint\", \"end\"]   # a trigger tripped, a checkpoint was taken, the watch ended"
+    );
+    put!(
+        out,
+        "# channels = [{{ connection = \"chat\", channel = \"#releases\" }}]\n"
     );
 }
 

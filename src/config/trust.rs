@@ -201,17 +201,19 @@ fn reach(policy: &Policy) -> BTreeMap<String, String> {
             );
         }
     }
-    for (n, channel) in policy.oncall.channels.iter().enumerate() {
+    let told = policy.notify.channels.iter().enumerate();
+    let briefed = policy.oncall.channels.iter().enumerate();
+    let channels = briefed
+        .map(|(n, c)| (format!("oncall.channels[{n}]"), c))
+        .chain(told.map(|(n, c)| (format!("notify.channels[{n}]"), c)));
+    for (key, channel) in channels {
         let args: Vec<String> = channel
             .args
             .iter()
             .map(|(k, v)| format!("{k}={v}"))
             .collect();
         let whole = format!("{} {}", channel.connection, args.join(" "));
-        out.insert(
-            format!("oncall.channels[{n}]"),
-            mark(&shown(&whole), &whole),
-        );
+        out.insert(key, mark(&shown(&whole), &whole));
     }
     for service in &policy.services {
         let key = format!("service {}", shown(&service.name));

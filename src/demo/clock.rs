@@ -1,24 +1,59 @@
 //! The demo's clock: world time runs `speed` times as fast as real time, from a start that may lie in a fixed year.
+//!
+//! At a high speed it can be held: a request that takes 20 ms of real time takes about as long in a real world, not the minute and
+//! more that it would take in a world 3,600 times as fast. Whoever waits for one holds the clock meanwhile, so that the ages of
+//! what is read are those of a real flight.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant as Ticks;
 
 use chrono::{Duration, Utc};
 
-use crate::domain::time::{Clock, Instant, Now};
+use crate::domain::time::{Clock, Held, Instant, Now};
 
 /// world = base + (monotonic time since the base was set) × speed. Countdowns and dialogs read [`Now::real`], the machine's
 /// own clock.
 #[derive(Debug)]
 pub struct ScaledClock {
-    base: Mutex<Base>,
+    base: Arc<Mutex<Base>>,
     speed: f64,
 }
+
+/// Above this speed a request takes longer in the world than a read may age: there the clock can be held.
+const HELD_ABOVE: f64 = 60.0;
 
 #[derive(Clone, Copy, Debug)]
 struct Base {
     world: Instant,
     ticks: Ticks,
+    /// How many hold it.
+    held: u32,
+}
+
+impl Base {
+    fn world(&self, speed: f64) -> Instant {
+        if self.held > 0 {
+            return self.world;
+        }
+        self.world + scaled(self.ticks.elapsed(), speed)
+    }
+}
+
+/// The clock stands as long as this lives.
+struct Guard(Arc<Mutex<Base>>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let mut base = lock(&self.0);
+        base.held = base.held.saturating_sub(1);
+        if base.held == 0 {
+            base.ticks = Ticks::now();
+        }
+    }
+}
+
+fn lock(base: &Mutex<Base>) -> MutexGuard<'_, Base> {
+    base.lock().unwrap_or_else(|lock| lock.into_inner())
 }
 
 impl ScaledClock {
@@ -32,10 +67,11 @@ impl ScaledClock {
             1.0
         };
         Self {
-            base: Mutex::new(Base {
+            base: Arc::new(Mutex::new(Base {
                 world,
                 ticks: Ticks::now(),
-            }),
+                held: 0,
+            })),
             speed,
         }
     }
@@ -49,16 +85,14 @@ impl ScaledClock {
     /// World time at this moment.
     #[must_use]
     pub fn world(&self) -> Instant {
-        let base = *self.base.lock().unwrap_or_else(|lock| lock.into_inner());
-        base.world + scaled(base.ticks.elapsed(), self.speed)
+        lock(&self.base).world(self.speed)
     }
 
     /// Moves world time forward by `by` at once (the control port's `advance`); a negative span is ignored, because acts
     /// already accepted must stay in the past.
     pub fn advance(&self, by: Duration) {
         if by > Duration::zero() {
-            let mut base = self.base.lock().unwrap_or_else(|lock| lock.into_inner());
-            base.world += by;
+            lock(&self.base).world += by;
         }
     }
 
@@ -73,6 +107,18 @@ impl ScaledClock {
 impl Clock for ScaledClock {
     fn speed(&self) -> f64 {
         self.speed
+    }
+
+    fn hold(&self) -> Option<Held> {
+        if self.speed <= HELD_ABOVE {
+            return None;
+        }
+        let mut base = lock(&self.base);
+        if base.held == 0 {
+            base.world = base.world(self.speed);
+        }
+        base.held += 1;
+        Some(Box::new(Guard(Arc::clone(&self.base))))
     }
 
     fn now(&self) -> Now {
@@ -91,6 +137,7 @@ fn scaled(real: std::time::Duration, speed: f64) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
@@ -108,5 +155,25 @@ mod tests {
         clock.advance(Duration::seconds(600));
         assert!(clock.world() - before >= Duration::seconds(600));
         assert!((ScaledClock::new(start, f64::NAN).speed() - 1.0).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn a_fast_clock_stands_while_anybody_holds_it() {
+        let clock = ScaledClock::new(Instant::UNIX_EPOCH, 3600.0);
+        let (one, two) = (clock.hold().unwrap(), clock.hold().unwrap());
+        let stands = clock.world();
+        let real = Ticks::now();
+        drop(one);
+        while real.elapsed().as_millis() < 20 {
+            assert_eq!(clock.world(), stands, "somebody holds it still");
+        }
+        clock.advance(Duration::seconds(90));
+        assert_eq!(clock.world(), stands + Duration::seconds(90));
+        drop(two);
+        let began = Ticks::now();
+        while clock.world() - stands < Duration::seconds(120) {
+            assert!(began.elapsed().as_secs() < 10, "it does not go on");
+        }
+        assert!(ScaledClock::new(stands, 60.0).hold().is_none());
     }
 }

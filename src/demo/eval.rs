@@ -36,6 +36,17 @@ enum Node {
         of: Box<Node>,
         groups: Vec<Vec<(f64, usize)>>,
     },
+    Unless {
+        left: Box<Node>,
+        right: Box<Node>,
+        /// For each slot at the left, its equals at the right.
+        others: Vec<Vec<usize>>,
+    },
+    CountOver {
+        of: Box<Node>,
+        range: f64,
+        step: f64,
+    },
     Binary {
         operator: char,
         left: Box<Node>,
@@ -182,6 +193,21 @@ pub fn compile(expr: &Expr, reader: &Reader<'_>, alerts: &[Alert]) -> Result<Pla
         Expr::Growth { of, per_second } => Ok(select(of, *per_second, reader, alerts, true)),
         Expr::Aggregate { how, by, of } => aggregate(*how, by, compile(of, reader, alerts)?),
         Expr::Quantile { q, of } => quantile(*q, compile(of, reader, alerts)?),
+        Expr::Unless { left, right } => unless(
+            compile(left, reader, alerts)?,
+            compile(right, reader, alerts)?,
+        ),
+        Expr::CountOver { of, range, step } => {
+            let of = compile(of, reader, alerts)?;
+            Ok(Plan {
+                node: Node::CountOver {
+                    of: Box::new(of.node),
+                    range: *range,
+                    step: *step,
+                },
+                labels: of.labels,
+            })
+        }
         Expr::Binary {
             operator,
             left,
@@ -248,6 +274,36 @@ fn aggregate(how: How, by: &[String], of: Plan) -> Result<Plan, String> {
             members,
         },
         labels: Some(labels),
+    })
+}
+
+fn unless(left: Plan, right: Plan) -> Result<Plan, String> {
+    let (Some(l), Some(r)) = (left.labels, right.labels) else {
+        return Err(
+            "1:1: parse error: set operator \"unless\" not allowed in binary scalar expression"
+                .to_owned(),
+        );
+    };
+    let nameless = |all: &Labels| {
+        let mut all = all.clone();
+        all.remove("__name__");
+        all
+    };
+    let mut places: BTreeMap<Labels, Vec<usize>> = BTreeMap::new();
+    for (slot, all) in r.iter().enumerate() {
+        places.entry(nameless(all)).or_default().push(slot);
+    }
+    let others = l
+        .iter()
+        .map(|all| places.get(&nameless(all)).cloned().unwrap_or_default())
+        .collect();
+    Ok(Plan {
+        node: Node::Unless {
+            left: Box::new(left.node),
+            right: Box::new(right.node),
+            others,
+        },
+        labels: Some(l),
     })
 }
 
@@ -371,6 +427,36 @@ impl Node {
                         }
                     })
                     .collect()
+            }
+            Self::Unless {
+                left,
+                right,
+                others,
+            } => {
+                let (left, right) = (left.run(at, reader), right.run(at, reader));
+                left.into_iter()
+                    .zip(others)
+                    .map(|(l, slots)| {
+                        let there = slots.iter().any(|slot| value(&right, *slot).is_some());
+                        l.filter(|_| !there)
+                    })
+                    .collect()
+            }
+            Self::CountOver { of, range, step } => {
+                // Steps lie on multiples of the step, in the half-open span that ends here.
+                let mut seen: Vec<Option<f64>> = Vec::new();
+                let mut moment = (at / step).floor() * step;
+                while moment > at - range {
+                    let values = of.run(moment, reader);
+                    seen.resize(values.len().max(seen.len()), None);
+                    for (slot, one) in seen.iter_mut().zip(values) {
+                        if one.is_some() {
+                            *slot = Some(slot.unwrap_or(0.0) + 1.0);
+                        }
+                    }
+                    moment -= step;
+                }
+                seen
             }
             Self::Binary {
                 operator,

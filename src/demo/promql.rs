@@ -1,5 +1,6 @@
 //! The subset of PromQL that the simulated Prometheus answers, parsed: selectors, `increase`, `rate`, `histogram_quantile`,
-//! `sum`/`count`/`avg`/`min`/`max` with `by`, numbers, `+ - * /` and parentheses. All else is the vendor's `bad_data`.
+//! `sum`/`count`/`avg`/`min`/`max` with `by`, numbers, `+ - * /`, `unless`, `count_over_time((…)[range:step])` and parentheses. All
+//! else is the vendor's `bad_data`.
 
 use super::pattern::Pattern;
 
@@ -32,6 +33,22 @@ pub enum Expr {
         q: f64,
         /// Buckets.
         of: Box<Expr>,
+    },
+    /// The left series that have no equal at the right.
+    Unless {
+        /// Left.
+        left: Box<Expr>,
+        /// Right.
+        right: Box<Expr>,
+    },
+    /// `count_over_time(of[range:step])`: how many of the steps have a value.
+    CountOver {
+        /// Over what.
+        of: Box<Expr>,
+        /// Seconds.
+        range: f64,
+        /// Seconds.
+        step: f64,
     },
     /// Two operands.
     Binary {
@@ -110,7 +127,7 @@ pub fn parse(text: &str) -> Result<Expr, String> {
         depth: 0,
     };
     let found = parser
-        .sum()
+        .whole()
         .map_err(|why| format!("1:{}: parse error: {why}", parser.at + 1))?;
     parser.space();
     match parser.peek() {
@@ -196,6 +213,21 @@ impl Parser<'_> {
         word
     }
 
+    fn whole(&mut self) -> Result<Expr, String> {
+        let mut left = self.sum()?;
+        loop {
+            let start = self.at;
+            if self.word() != "unless" {
+                self.at = start;
+                return Ok(left);
+            }
+            left = Expr::Unless {
+                left: Box::new(left),
+                right: Box::new(self.sum()?),
+            };
+        }
+    }
+
     fn sum(&mut self) -> Result<Expr, String> {
         self.chain(&['+', '-'], Self::product)
     }
@@ -238,7 +270,7 @@ impl Parser<'_> {
     fn term_inner(&mut self) -> Result<Expr, String> {
         self.space();
         if self.take('(') {
-            let inner = self.sum()?;
+            let inner = self.whole()?;
             self.expect(')')?;
             return Ok(inner);
         }
@@ -261,6 +293,7 @@ impl Parser<'_> {
             (Some(how), _) => self.aggregate(how),
             (None, "increase" | "rate") if called => self.growth(word == "rate"),
             (None, "histogram_quantile") if called => self.quantile(),
+            (None, "count_over_time") if called => self.count_over(),
             (None, other) if called => Err(format!("unknown function with name {other:?}")),
             _ => {
                 self.at = start;
@@ -316,7 +349,7 @@ impl Parser<'_> {
     fn aggregate(&mut self, how: How) -> Result<Expr, String> {
         let before = self.by()?;
         self.expect('(')?;
-        let of = Box::new(self.sum()?);
+        let of = Box::new(self.whole()?);
         self.expect(')')?;
         let by = match before {
             Some(by) => by,
@@ -333,6 +366,23 @@ impl Parser<'_> {
             return Err("expected type range vector in call to function".to_owned());
         }
         Ok(Expr::Growth { of, per_second })
+    }
+
+    fn count_over(&mut self) -> Result<Expr, String> {
+        self.expect('(')?;
+        self.expect('(')?;
+        let of = Box::new(self.whole()?);
+        self.expect(')')?;
+        self.expect('[')?;
+        let text = self.word();
+        let spans = text.split_once(':');
+        let (range, step) = spans
+            .and_then(|(range, step)| Some((seconds(range)?, seconds(step)?)))
+            .filter(|(range, step)| range / step <= 1000.0)
+            .ok_or_else(|| format!("not a valid subquery range: {text:?}"))?;
+        self.expect(']')?;
+        self.expect(')')?;
+        Ok(Expr::CountOver { of, range, step })
     }
 
     fn quantile(&mut self) -> Result<Expr, String> {

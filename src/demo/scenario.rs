@@ -1,5 +1,5 @@
 //! Scenarios are data: `assets/demo/shop.toml` describes the shop that all of them share (services, people, commits, calendar),
-//! and `assets/demo/{regression,happy,blackout,freeze}.toml` what happens in it. Both are compiled in.
+//! and `assets/demo/{regression,happy,blackout,freeze,watch}.toml` what happens in it. Both are compiled in.
 //!
 //! # The format
 //!
@@ -36,7 +36,7 @@ use crate::domain::time::Instant;
 const SHOP: &str = include_str!("../../assets/demo/shop.toml");
 
 /// The scenarios that are compiled in: name and text.
-const SCENARIOS: [(&str, &str); 4] = [
+const SCENARIOS: [(&str, &str); 5] = [
     (
         "regression",
         include_str!("../../assets/demo/regression.toml"),
@@ -44,6 +44,7 @@ const SCENARIOS: [(&str, &str); 4] = [
     ("happy", include_str!("../../assets/demo/happy.toml")),
     ("blackout", include_str!("../../assets/demo/blackout.toml")),
     ("freeze", include_str!("../../assets/demo/freeze.toml")),
+    ("watch", include_str!("../../assets/demo/watch.toml")),
 ];
 
 /// The names of the scenarios that are compiled in, the default first.
@@ -495,7 +496,7 @@ mod tests {
     fn an_unknown_name_and_a_slip_are_said() {
         let unknown = Scenario::load("regresion").unwrap_err().to_string();
         assert!(
-            unknown.contains("regression, happy, blackout, freeze"),
+            unknown.contains("regression, happy, blackout, freeze, watch"),
             "{unknown}"
         );
         let story = SCENARIOS[0]

@@ -539,6 +539,29 @@ pub enum Body {
         /// Verdict over all.
         verdict: Verdict,
     },
+    /// A release's watch ended, by its time or because another deployment took its place.
+    WatchEnded {
+        /// The verdict over all of it; of one that was superseded, the verdict so far.
+        verdict: Verdict,
+        /// What took its place: `checkout 2.15.0 at 2026-11-17 18:00 UTC`.
+        #[serde(default)]
+        superseded_by: Option<String>,
+        /// One sentence.
+        detail: String,
+    },
+    /// The review of a closed release was recorded.
+    Reviewed {
+        /// Who reviewed.
+        by: String,
+        /// How that person is known: `os user`, `by word, taken by ana`.
+        #[serde(default)]
+        how: String,
+        /// What the review found, as typed.
+        found: String,
+        /// Digest of the review document that was read, where it was written by this program.
+        #[serde(default)]
+        document: Option<String>,
+    },
     /// An incident was declared.
     IncidentDeclared {
         /// Title.
@@ -619,6 +642,8 @@ impl Body {
             Self::DebtSettled { .. } => "debt_settled",
             Self::DebtHanded { .. } => "debt_handed",
             Self::CheckpointTaken { .. } => "checkpoint_taken",
+            Self::WatchEnded { .. } => "watch_ended",
+            Self::Reviewed { .. } => "reviewed",
             Self::IncidentDeclared { .. } => "incident_declared",
             Self::HandoffGiven { .. } => "handoff_given",
             Self::HandoffTaken { .. } => "handoff_taken",

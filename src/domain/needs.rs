@@ -20,6 +20,8 @@ pub const LAST_HOUR: u64 = 2 * 3600;
 const HISTORY: u64 = 7 * 86_400 + 4 * 3600;
 /// The longest span of live buckets, seconds (a 72-hour watch with the hour before it).
 const LONGEST: u64 = 74 * 3600;
+/// The same while a watch has not ended: what was slept through is read from the store. Prometheus answers at most 11,000 points.
+const SLEPT: u64 = 7 * 86_400;
 
 /// Days before now for which calendars are read.
 pub const CALENDAR_BACK: i64 = 40;
@@ -60,7 +62,8 @@ pub fn needs(policy: &Policy, journal: &Journal, now: Now) -> Vec<Need> {
     };
     let open = open_releases(policy, journal);
     out.deployments();
-    out.metrics(lookback(journal, &open, now.world), !open.is_empty());
+    let lookback = lookback(journal, &open, now.world);
+    out.metrics(lookback, !open.is_empty());
     out.everywhere();
     out.calendars(now.world);
     for release in &open {
@@ -98,10 +101,14 @@ fn lookback(journal: &Journal, open: &[&Release], now: Instant) -> u64 {
         .flat_map(|r| r.tracks.values().map(|t| t.started))
         .min();
     let since = earliest.map_or(0, |t| (now - t).num_seconds().max(0));
+    let watched = open
+        .iter()
+        .filter_map(|r| journal.release(&r.id))
+        .any(|s| s.watch_end.is_none() && s.tracks.values().any(|t| t.finished.is_some()));
     u64::try_from(since)
         .unwrap_or(0)
         .saturating_add(LAST_HOUR)
-        .min(LONGEST)
+        .min(if watched { SLEPT } else { LONGEST })
 }
 
 /// The read that takes a span: `range` where there is one.

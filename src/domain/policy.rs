@@ -58,6 +58,9 @@ pub struct Policy {
     pub checklist: Vec<ChecklistItem>,
     /// Who is on call and how they are told.
     pub oncall: OncallPolicy,
+    /// What is told over channels while a release flies.
+    #[serde(default)]
+    pub notify: Notify,
     /// Planned releases.
     pub releases: Vec<Release>,
     /// Numbers of the rules that this file may change.
@@ -110,7 +113,7 @@ impl Policy {
 /// The embedded world that a `[demo]` file flies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Demo {
-    /// Scenario name: regression, happy, blackout or freeze.
+    /// Scenario name: regression, happy, blackout, freeze or watch.
     pub scenario: String,
 }
 
@@ -768,6 +771,29 @@ pub struct OncallPolicy {
     pub ack_within: u64,
     /// Who is told after the last level.
     pub release_manager: Option<String>,
+}
+
+/// A change of the watch that is told.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Notice {
+    /// A trigger tripped; those that trip together are one message.
+    Trip,
+    /// A checkpoint was taken.
+    Checkpoint,
+    /// The watch ended.
+    End,
+}
+
+/// What is told over channels while a release flies: once a change, by the process that holds the driver's lease.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Notify {
+    /// Where to.
+    pub channels: Vec<Channel>,
+    /// Which changes.
+    pub on: Vec<Notice>,
 }
 
 /// What a change consists of.

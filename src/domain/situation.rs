@@ -105,9 +105,17 @@ pub enum Phase {
     Watching,
     /// Ended.
     Closed,
+    /// Ended, and its review is recorded.
+    Reviewed,
 }
 
 impl Phase {
+    /// Ended, reviewed or not.
+    #[must_use]
+    pub fn over(self) -> bool {
+        matches!(self, Self::Closed | Self::Reviewed)
+    }
+
     /// The word shown.
     pub fn word(self) -> &'static str {
         match self {
@@ -117,6 +125,7 @@ impl Phase {
             Self::Verifying => "verifying",
             Self::Watching => "watching",
             Self::Closed => "closed",
+            Self::Reviewed => "reviewed",
         }
     }
 }
@@ -211,6 +220,10 @@ pub struct Band {
     pub armed: String,
     /// A cancellable countdown: what it will do and when, in real time.
     pub countdown: Option<Countdown>,
+    /// Who holds the current release's driver's lease, as this process stands to it: `drives: this process holds the lease`,
+    /// `observes: lou@tower 7 holds the lease`. Empty without an open release.
+    #[serde(default)]
+    pub lease: String,
 }
 
 /// A countdown in sight.
@@ -684,6 +697,30 @@ pub struct WatchView {
     /// Where something got worse: everything that changed in the watch, nearest first. Empty while nothing did.
     #[serde(default)]
     pub suspects: Vec<Suspect>,
+    /// What it comes to so far: `3 of 7 checkpoints passed`.
+    #[serde(default)]
+    pub so_far: String,
+    /// How it ended, by the journal.
+    #[serde(default)]
+    pub end: Option<WatchEnd>,
+    /// Its time is over for so long that nobody will journal its end any more: no driver does.
+    #[serde(default)]
+    pub lapsed: bool,
+}
+
+/// How a watch ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WatchEnd {
+    /// The verdict over all of it; of one that was superseded, the verdict so far.
+    pub verdict: Verdict,
+    /// Its word.
+    pub mark: Mark,
+    /// What took its place, where something did.
+    pub superseded_by: Option<String>,
+    /// One sentence.
+    pub said: String,
+    /// When.
+    pub at: Instant,
 }
 
 /// One line of the journal pane.
@@ -773,6 +810,9 @@ pub struct ReleaseView {
     pub commits: BTreeMap<String, Vec<String>>,
     /// Approvals in force, a line each.
     pub approvals: Vec<String>,
+    /// Who reviewed it when it was over, and what was found.
+    #[serde(default)]
+    pub reviewed: Option<String>,
 }
 
 /// What must be typed or chosen in a dialog.

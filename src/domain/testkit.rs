@@ -251,6 +251,7 @@ pub fn policy() -> Policy {
             item("gates", Section::Deploy, Check::Gates),
             item("within", Section::PostDeploy, Check::WithinBaseline),
         ],
+        notify: Default::default(),
         oncall: OncallPolicy {
             connection: Some("pager".into()),
             rotations: Vec::new(),

@@ -29,7 +29,16 @@ pub trait Clock: Send + Sync {
     fn speed(&self) -> f64 {
         1.0
     }
+
+    /// Holds world time until the guard is dropped; `None` where time cannot be held. The demo's clock can, when it runs so fast
+    /// that a request of a few milliseconds would take minutes of its world.
+    fn hold(&self) -> Option<Held> {
+        None
+    }
 }
+
+/// World time stands as long as this lives.
+pub type Held = Box<dyn std::any::Any + Send>;
 
 /// A half-open interval `[start, end)`: `start` belongs to it, `end` does not. `end: None` means no known end.
 #[derive(

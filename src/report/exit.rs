@@ -31,6 +31,33 @@ pub fn exit_code(s: &Situation) -> u8 {
     }
 }
 
+/// The exit code of `cockpit watch`, once the watch is over: 0 it passed, or the release was closed as shipped; 1 a checkpoint
+/// failed, or it was rolled back; 2 undecided, or closed as shipped, unproven; 3 nothing was judged, or another release took its
+/// place before the end (unless a checkpoint had failed by then). `None`: it goes on.
+#[must_use]
+pub fn watch_exit(s: &Situation) -> Option<u8> {
+    let current = s.current.as_deref();
+    let release = s
+        .releases
+        .iter()
+        .find(|r| current == Some(r.plan.id.as_str()))?;
+    let end = s.watch.as_ref().and_then(|w| w.end.as_ref());
+    if let Some(end) = end {
+        let rest = end.superseded_by.is_some() && !end.verdict.is_fail();
+        return Some(if rest { 3 } else { end.verdict.exit_code() });
+    }
+    if release.phase.over() {
+        return Some(closed(s));
+    }
+    s.watch
+        .as_ref()
+        .is_some_and(|w| w.lapsed)
+        .then(|| match watched(s) {
+            0 => 2,
+            other => other,
+        })
+}
+
 /// The worst of the checkpoints taken so far.
 fn watched(s: &Situation) -> u8 {
     let tones: Vec<Tone> = s

@@ -54,6 +54,7 @@ fn band() -> Band {
         driver: Some("ana".into()),
         armed: "auto off".into(),
         countdown: None,
+        lease: "drives: this process holds the driver's lease".into(),
     }
 }
 
@@ -98,6 +99,7 @@ fn release() -> ReleaseView {
         )]
         .into(),
         approvals: vec!["joel as release manager, until 18:00".into()],
+        reviewed: None,
     }
 }
 
@@ -723,6 +725,9 @@ pub(crate) fn watching() -> Situation {
             point(3600, Mark::new("ahead", Tone::Plain), "at 17:30"),
         ],
         suspects: Vec::new(),
+        so_far: "1 of 3 checkpoints passed, 1 undecided".into(),
+        end: None,
+        lapsed: false,
     });
     if let Some(d) = s.debts.first_mut() {
         d.overdue = true;
@@ -813,6 +818,7 @@ pub(crate) fn policy() -> Policy {
         risk: Default::default(),
         people: BTreeMap::new(),
         checklist: vec![],
+        notify: Default::default(),
         oncall: OncallPolicy {
             release_manager: Some("rosa".into()),
             ack_within: 300,

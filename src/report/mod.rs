@@ -9,10 +9,10 @@ mod page;
 mod plain;
 
 pub use agenda::agenda;
-pub use exit::{calendar_exit, exit_code, gate_exit, gate_verdict};
+pub use exit::{calendar_exit, exit_code, gate_exit, gate_verdict, watch_exit};
 pub use ics::ics;
 pub use json::{json, schema, value};
-pub use lines::line;
+pub use lines::{Change, Kind, changes, line, standing};
 pub use plain::{Options, calendar, conflicts, plain};
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ use crate::domain::policy::{Demo, Environment, Limits, Policy};
 pub const MAX_BYTES: usize = 2 << 20;
 
 /// The scenarios of the embedded world.
-pub const SCENARIOS: [&str; 4] = ["regression", "happy", "blackout", "freeze"];
+pub const SCENARIOS: [&str; 5] = ["regression", "happy", "blackout", "freeze", "watch"];
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(|| shape::schema_of::<File>(true));
 
@@ -134,6 +134,7 @@ impl Check<'_> {
             risk: self.risk(),
             checklist: self.checklist(),
             oncall: self.oncall(&people),
+            notify: self.notify(),
             releases: self.releases(&services, &environments, &people),
             limits: self.limits(),
             keys: self.keys(),

@@ -1,4 +1,4 @@
-//! `[people]`, `[approvals]`, `[[checklist]]` and `[oncall]`.
+//! `[people]`, `[approvals]`, `[[checklist]]`, `[oncall]` and `[notify]`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,8 +7,8 @@ use crate::config::place::{join, shown};
 use crate::config::raw::people::{self as raw, CheckKind};
 use crate::domain::act::Verb;
 use crate::domain::policy::{
-    ApprovalRule, Channel, Check as Proof, ChecklistItem, OncallPolicy, Person, RiskClass,
-    RiskTable, Rotation, Section,
+    ApprovalRule, Channel, Check as Proof, ChecklistItem, Notice, Notify, OncallPolicy, Person,
+    RiskClass, RiskTable, Rotation, Section,
 };
 
 /// More than a person reads through before a deploy.
@@ -370,7 +370,7 @@ impl Check<'_> {
             .channels
             .iter()
             .enumerate()
-            .map(|(n, c)| self.channel(n, c))
+            .map(|(n, c)| self.channel(&format!("oncall.channels[{n}].connection"), c))
             .collect();
         OncallPolicy {
             connection: raw.connection.clone(),
@@ -402,15 +402,40 @@ impl Check<'_> {
         })
     }
 
-    fn channel(&mut self, n: usize, raw: &raw::Channel) -> Channel {
-        let here = format!("oncall.channels[{n}].connection");
-        self.expect_connection(&here, &raw.connection, None);
+    pub(super) fn notify(&mut self) -> Notify {
+        let raw = &self.raw.notify;
+        if raw.on.is_empty() && !raw.channels.is_empty() {
+            self.found
+                .error("notify.on", "nothing is told of nothing", None);
+        }
+        let channels = raw
+            .channels
+            .iter()
+            .enumerate()
+            .map(|(n, c)| self.channel(&format!("notify.channels[{n}].connection"), c))
+            .collect();
+        let mut on: Vec<Notice> = raw
+            .on
+            .iter()
+            .map(|n| match n {
+                raw::Notice::Trip => Notice::Trip,
+                raw::Notice::Checkpoint => Notice::Checkpoint,
+                raw::Notice::End => Notice::End,
+            })
+            .collect();
+        on.sort_unstable();
+        on.dedup();
+        Notify { channels, on }
+    }
+
+    fn channel(&mut self, here: &str, raw: &raw::Channel) -> Channel {
+        self.expect_connection(here, &raw.connection, None);
         if let Some(info) = self.connector_of(&raw.connection)
             && !info.verbs.is_empty()
             && !info.verbs.contains(&Verb::PostMessage)
         {
             self.found.error(
-                &here,
+                here,
                 format!("connector {} posts no messages", info.id),
                 None,
             );

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use calendar::{Calendar, Freeze, Window};
-use people::{Approvals, Item, Oncall, Person, Release, Risk};
+use people::{Approvals, Item, Notify, Oncall, Person, Release, Risk};
 use scalar::{Length, Query, Zone};
 use service::{Defaults, Service};
 
@@ -59,6 +59,8 @@ pub struct File {
     pub checklist: Vec<Item>,
     /// Who is on call and how they are told.
     pub oncall: Oncall,
+    /// What is told over channels while a release flies.
+    pub notify: Notify,
     /// Planned releases.
     pub release: Vec<Release>,
     /// Numbers of the rules.
@@ -71,7 +73,7 @@ pub struct File {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Demo {
-    /// regression, happy, blackout or freeze.
+    /// regression, happy, blackout, freeze or watch.
     pub scenario: String,
 }
 

@@ -223,6 +223,37 @@ impl Default for Oncall {
     }
 }
 
+/// A change of a flying release that is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Notice {
+    /// A trigger tripped; those that trip together are one message.
+    Trip,
+    /// A checkpoint of the watch was taken.
+    Checkpoint,
+    /// The watch ended.
+    End,
+}
+
+/// What is told over channels while a release flies.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Notify {
+    /// Where to: `{ connection = "chat", channel = "#releases" }`; nothing is told without one.
+    pub channels: Vec<Channel>,
+    /// Which changes; each is told once, by the cockpit that holds the driver's lease.
+    pub on: Vec<Notice>,
+}
+
+impl Default for Notify {
+    fn default() -> Self {
+        Self {
+            channels: Vec::new(),
+            on: vec![Notice::Trip, Notice::Checkpoint, Notice::End],
+        }
+    }
+}
+
 /// A channel: a connection, and the arguments of its message.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]

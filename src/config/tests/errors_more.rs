@@ -200,6 +200,20 @@ use super::errors::error;
     "no connection \"chat\""
 )]
 #[case(
+    "[notify]\nchannels = [{ connection = \"prom\", channel = \"#x\" }, { connection = \"chat\" }]",
+    2,
+    69,
+    "notify.channels[1].connection",
+    "no connection \"chat\""
+)]
+#[case(
+    "[notify]\non = [\"trip\", \"chekpoint\"]",
+    2,
+    15,
+    "notify.on[1]",
+    "checkpoint"
+)]
+#[case(
     "[people.ana]\n[oncall]\nrelease_manager = \"anna\"",
     3,
     19,

@@ -206,6 +206,8 @@ fn people_checklist_oncall_and_releases() {
         ]
     );
     assert_eq!(policy.oncall.ack_within, 240);
+    assert_eq!(policy.notify.channels.len(), 1);
+    assert_eq!(policy.notify.on, [Notice::Checkpoint, Notice::End]);
     assert_eq!(
         policy.oncall.rotations[0].start.to_rfc3339(),
         "2026-11-02T08:00:00+00:00"

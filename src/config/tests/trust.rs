@@ -96,6 +96,11 @@ fn whatever_is_reached_differently_asks_again_and_is_named() {
             "changed: oncall.channels[0]: chat channel=#releases → chat channel=#world",
         ),
         (
+            "#flights",
+            "#world",
+            "changed: notify.channels[0]: chat channel=#flights → chat channel=#world",
+        ),
+        (
             "shop-checkout-prod",
             "bank-prod",
             "changed: service checkout (still deployed by argo, but not the same behind it)",

@@ -9,7 +9,7 @@ use crate::domain::situation::{
 };
 use crate::domain::verdict::Verdict;
 
-use super::{View, gates, watch};
+use super::{View, gates, phase_of, watch};
 
 /// Reasons shown in the band.
 const REASONS: usize = 4;
@@ -44,6 +44,7 @@ pub(super) fn advise(view: &View<'_>, s: &mut Situation) {
         reasons,
         driver: current.as_ref().and_then(|r| r.driver.clone()),
         armed: armed(view),
+        lease: lease(view),
         countdown: countdown(view, s),
     };
     s.next = next(view, s);
@@ -80,9 +81,14 @@ fn word(view: &View<'_>, s: &Situation) -> (Advice, Vec<Reason>) {
         );
     };
     match release.phase {
-        Phase::Closed => {
+        Phase::Closed | Phase::Reviewed => {
             let how = release.closing.map_or("closed", |c| c.word());
-            (Advice::Closed, vec![reason(how, None)])
+            let mut reasons = vec![reason(how, None)];
+            if let Some(reviewed) = &release.reviewed {
+                let evidence = Some(format!("release/{}", release.plan.id));
+                reasons.push(reason(format!("reviewed {reviewed}"), evidence));
+            }
+            (Advice::Closed, reasons)
         }
         Phase::Planned | Phase::Ready => start(s, view),
         Phase::Deploying | Phase::Verifying | Phase::Watching => {
@@ -339,8 +345,8 @@ fn watching(view: &View<'_>, s: &Situation) -> (Advice, Vec<Reason>) {
     if let Some(watch) = &s.watch {
         for point in watch.checkpoints.iter().filter(|c| c.mark.word == "fail") {
             reasons.push(reason(
-                format!("checkpoint T+{} s failed", point.after),
-                None,
+                format!("checkpoint {} failed", watch::name(point.after)),
+                Some(format!("checkpoint/{}", point.after)),
             ));
         }
     }
@@ -363,10 +369,38 @@ fn watching(view: &View<'_>, s: &Situation) -> (Advice, Vec<Reason>) {
         let detail = plan.ended.as_ref().map(|e| e.1.clone()).unwrap_or_default();
         out.push(reason(format!("rolled back: {detail}"), None));
     }
-    if let Some(next) = watch::next(s) {
-        out.push(reason(next, None));
+    match s.watch.as_ref().and_then(|w| w.end.as_ref()) {
+        Some(end) => out.push(reason(
+            format!("the watch ended: {}; {}", end.mark.word, end.said),
+            None,
+        )),
+        None => out.extend(watch::next(s).map(|next| reason(next, None))),
     }
     (Advice::Watching, out)
+}
+
+/// Who holds the driver's lease, as this process stands to it.
+fn lease(view: &View<'_>) -> String {
+    let Some(release) = view.release else {
+        return String::new();
+    };
+    if phase_of(view, release).over() {
+        return String::new();
+    }
+    let session = &view.observed.session;
+    if session.drives.contains(&release.id) {
+        return "drives: this process holds the driver's lease".to_owned();
+    }
+    let holder = session.leases.get(&release.id);
+    let who = match holder {
+        Some(holder) => format!("{holder} holds the driver's lease"),
+        None => "nobody holds the driver's lease".to_owned(),
+    };
+    if session.read_only {
+        format!("observes, read-only: {who}")
+    } else {
+        format!("observes: {who}")
+    }
 }
 
 fn armed(view: &View<'_>) -> String {
@@ -498,12 +532,27 @@ fn next(view: &View<'_>, s: &Situation) -> NextStep {
         Advice::NoGo => no_go(view, s, first),
         Advice::Proceed => proceed(s, first),
         Advice::Hold => hold(view, s, first),
+        Advice::Watching if s.watch.as_ref().is_some_and(|w| w.end.is_some()) => {
+            match s.permits.get("close") {
+                Some(Permission::Granted(_)) => step("close", "close the release", first),
+                _ => step("", "settle what is owed, then close", first),
+            }
+        }
         Advice::Watching if view.state.is_some_and(|x| x.rolled_back().is_some()) => {
             step("handoff", "hand off", first)
         }
         Advice::Watching => step("", "watch", first),
+        Advice::Closed if wants_review(view) => step("review", "record the review", first),
         Advice::Closed | Advice::Idle => step("", "nothing to do", first),
     }
+}
+
+/// A release that was rolled back, or for which the glass was broken, is not done before somebody looked back.
+fn wants_review(view: &View<'_>) -> bool {
+    view.state.is_some_and(|x| {
+        x.reviewed.is_none()
+            && (x.rolled_back().is_some() || x.overrides.values().any(|o| o.break_glass))
+    })
 }
 
 /// Most of what holds is over by waiting; a step without a gate is not.

@@ -13,6 +13,8 @@ use crate::domain::record::Part;
 use super::View;
 use super::metrics::HOUR;
 
+/// The store looked when this share of its other buckets is there.
+const LOOKED: f64 = 0.9;
 /// Seconds of a day.
 pub(super) const DAY: i64 = 86_400;
 /// Seconds of a block of history.
@@ -153,9 +155,17 @@ impl<'a> Data<'a> {
         }
     }
 
-    /// End of the newest bucket of a group, as far as every part was read.
+    /// Does this service have no bucket of it at all, neither now nor in the history?
+    pub fn bare(&self) -> bool {
+        self.parts.iter().all(|(_, b)| b.is_empty())
+    }
+
+    /// End of the newest bucket of a group, as far as every part was read. Of a count no series is an answer too: none.
     pub fn newest_of(&self, group: Group<'_>) -> Option<i64> {
         let read_to = self.read_to?;
+        if self.metric.kind == MetricKind::Count && read_to < i64::MAX {
+            return Some(read_to);
+        }
         self.each(group, self.base(), BUCKET)
             .filter_map(|b| b.range(..=read_to).next_back().map(|(at, _)| *at))
             .max()
@@ -347,23 +357,38 @@ impl<'a> Data<'a> {
         Some(Counts::new(events, total).over(HOUR as f64 / 60.0))
     }
 
-    /// How many things a count metric saw in the span, and in the same span of each of the seven days before that is whole.
-    pub fn things(&self, deployed: i64, from: i64, to: i64) -> (Option<u64>, Vec<u64>) {
+    /// How many things a count metric saw in the span, and in the same span of each of the seven days before. A bucket without a
+    /// value is none where `beside`, a ratio of the same store, shows that the store looked then; else the span does not count.
+    pub fn things(
+        &self,
+        deployed: i64,
+        from: i64,
+        to: i64,
+        beside: Option<&Data<'_>>,
+    ) -> (Option<u64>, Vec<u64>) {
         let number = |v: f64| (v.is_finite() && v >= 0.0).then(|| v.round() as u64);
-        let whole = |total: f64, seen: usize, expected: i64| {
-            number(total).filter(|_| expected > 0 && seen as i64 >= expected)
+        let count = |step: u64, from: i64, to: i64| {
+            let (total, seen) = self.sum(Group::Whole, Part::Value, step, from, to);
+            let expected = (to - from).div_euclid(i64::try_from(step).unwrap_or(60));
+            let whole = expected > 0 && seen as i64 >= expected;
+            let looked = whole || beside.is_some_and(|d| d.recorded(step, from, to));
+            number(total).filter(|_| looked)
         };
-        let (total, seen) = self.sum(Group::Whole, Part::Value, BUCKET, from, to);
-        let now = whole(total, seen, (to - from).div_euclid(60));
+        let read = self.read_to.is_some_and(|t| t >= to);
+        let now = count(BUCKET, from, to).filter(|_| read);
         // A span shorter than a block has no equal in the history: the whole blocks bound it from above.
         let earlier = spans_before(deployed, to, to - from)
             .into_iter()
-            .filter_map(|(a, b)| {
-                let (total, seen) = self.sum(Group::Whole, Part::Value, BLOCK, a, b);
-                whole(total, seen, (b - a).div_euclid(BLOCK_SECONDS))
-            })
+            .filter_map(|(a, b)| count(BLOCK, a, b))
             .collect();
         (now, earlier)
+    }
+
+    /// Was there traffic on record in nearly every bucket of the span?
+    fn recorded(&self, step: u64, from: i64, to: i64) -> bool {
+        let (_, seen) = self.sum(Group::Whole, self.base(), step, from, to);
+        let expected = (to - from).div_euclid(i64::try_from(step).unwrap_or(60));
+        expected > 0 && seen as f64 >= expected as f64 * LOOKED
     }
 }
 

@@ -206,6 +206,9 @@ pub(super) fn judge_checkpoint(
 ) -> Result<Judgement, Verdict> {
     never(view, data)?;
     let mut set = setting(view, data, rollout)?;
+    if let Some(clean) = super::watch::clean(rollout, at).filter(|_| rollout.withdrawn()) {
+        set.since = clean;
+    }
     set.until = set.until.min(at.div_euclid(60) * 60);
     set.since = set.since.max(ceil_minute(at - HOUR));
     if data.metric.kind != MetricKind::Ratio

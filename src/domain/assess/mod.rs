@@ -277,7 +277,7 @@ fn judge<'a>(
         passports: passport::all(&view, &mut proofs),
         plan: plan::plan(&view),
         oncall: oncall::oncall(&view, &mut proofs),
-        watch: watch::watch(&view),
+        watch: watch::watch(&view, &mut proofs),
         journal: lines::lines(journal),
         head: journal.head.clone(),
         debts: lines::debts(&view),
@@ -321,6 +321,7 @@ fn pick<'a>(view: &mut View<'a>, focus: Option<&str>) -> Vec<&'a Release> {
             Phase::Watching => 2,
             Phase::Ready | Phase::Planned => 3,
             Phase::Closed => 4,
+            Phase::Reviewed => 5,
         };
         (order, r.planned, r.id.clone())
     };
@@ -336,7 +337,10 @@ pub(crate) fn phase_of(view: &View<'_>, release: &Release) -> Phase {
         return Phase::Planned;
     };
     if state.closing.is_some() {
-        return Phase::Closed;
+        return match state.reviewed {
+            Some(_) => Phase::Reviewed,
+            None => Phase::Closed,
+        };
     }
     let started = !state.tracks.is_empty();
     if started {
@@ -396,6 +400,10 @@ fn release_view(view: &View<'_>, release: &Release) -> ReleaseView {
     ReleaseView {
         plan: release.clone(),
         phase: phase_of(view, release),
+        reviewed: state.and_then(|s| s.reviewed.as_ref()).map(|r| {
+            let at = r.at.format("%Y-%m-%d %H:%M");
+            format!("by {} ({}) at {at} UTC: {}", r.by, r.how, r.found)
+        }),
         closing: state.and_then(|s| s.closing.as_ref()).map(|c| c.0),
         driver: driver(release, state),
         contract: state
@@ -464,6 +472,9 @@ fn prove_release(view: &View<'_>, release: &ReleaseView) -> Evidence {
     }
     for approval in &release.approvals {
         put("approval", approval.clone());
+    }
+    if let Some(reviewed) = &release.reviewed {
+        put("reviewed", reviewed.clone());
     }
     match state.and_then(|s| s.contract.as_ref()) {
         Some((digest, contract, at)) => {

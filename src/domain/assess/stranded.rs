@@ -97,7 +97,7 @@ fn of(view: &View<'_>, release: &Release, target: &Target, freeze: &Met, out: &m
                 out.push(line(view, freeze, release, None, "watch", &what, &offers));
             }
         }
-        Phase::Closed => {}
+        Phase::Closed | Phase::Reviewed => {}
     }
 }
 

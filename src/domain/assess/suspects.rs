@@ -83,7 +83,7 @@ fn changes(view: &View<'_>, s: &Situation, begin: Instant) -> Vec<Changed> {
         for (service, track) in &state.tracks {
             // A long rollout counts for as long as it moves.
             let until = track.finished.unwrap_or(track.changed).max(track.changed);
-            if track.started >= begin || until >= begin {
+            if track.started >= begin || until >= begin || watched(view, id, until) {
                 out.push(Changed {
                     service: service.clone(),
                     version: track.version.clone(),
@@ -108,6 +108,19 @@ fn changes(view: &View<'_>, s: &Situation, begin: Instant) -> Vec<Changed> {
         }
     }
     out
+}
+
+/// Is that release still in a watch of its own?
+fn watched(view: &View<'_>, id: &str, since: Instant) -> bool {
+    let state = view.journal.release(id);
+    let open = state.is_some_and(|s| s.closing.is_none() && s.watch_end.is_none());
+    let length = view
+        .policy
+        .release(id)
+        .or_else(|| state.and_then(|s| s.plan.as_ref()))
+        .map_or(0, |r| super::watch::length_of(view, r));
+    let until = since + Duration::seconds(i64::try_from(length).unwrap_or(0));
+    open && until >= view.at()
 }
 
 fn of(policy: &Policy, worse: &str, changes: &[Changed]) -> Vec<Suspect> {

@@ -219,6 +219,32 @@ pub struct Asked {
     pub until: Instant,
 }
 
+/// A watch that ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WatchOver {
+    /// The verdict over all of it, or so far.
+    pub verdict: Verdict,
+    /// What took its place.
+    pub superseded_by: Option<String>,
+    /// One sentence.
+    pub detail: String,
+    /// When.
+    pub at: Instant,
+}
+
+/// A review of a release.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Review {
+    /// Who.
+    pub by: String,
+    /// How that person is known.
+    pub how: String,
+    /// What it found.
+    pub found: String,
+    /// When it was recorded.
+    pub at: Instant,
+}
+
 /// One release.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ReleaseState {
@@ -270,6 +296,12 @@ pub struct ReleaseState {
     pub plans: Vec<PlanState>,
     /// Seconds after → verdict, late, when.
     pub checkpoints: BTreeMap<u64, (Verdict, bool, Instant)>,
+    /// Seconds after → service → the numbers seen.
+    pub measured: BTreeMap<u64, BTreeMap<String, Vec<Measured>>>,
+    /// How the watch ended.
+    pub watch_end: Option<WatchOver>,
+    /// The review of the closed release.
+    pub reviewed: Option<Review>,
     /// Handoffs, oldest first.
     pub handoffs: Vec<HandoffState>,
     /// Title and when.
@@ -641,10 +673,32 @@ impl ReleaseState {
                 after,
                 late,
                 verdict,
-                ..
+                measured,
             } => {
                 self.checkpoints
                     .insert(*after, (verdict.clone(), *late, event.at));
+                self.measured.insert(*after, measured.clone());
+            }
+            // The first counts: two cockpits that saw the end write it once.
+            Body::WatchEnded {
+                verdict,
+                superseded_by,
+                detail,
+            } if self.watch_end.is_none() => {
+                self.watch_end = Some(WatchOver {
+                    verdict: verdict.clone(),
+                    superseded_by: superseded_by.clone(),
+                    detail: detail.clone(),
+                    at: event.at,
+                });
+            }
+            Body::Reviewed { by, how, found, .. } => {
+                self.reviewed = Some(Review {
+                    by: by.clone(),
+                    how: how.clone(),
+                    found: found.clone(),
+                    at: event.at,
+                });
             }
             Body::IncidentDeclared { title, .. } => {
                 self.incidents.push((title.clone(), event.at));

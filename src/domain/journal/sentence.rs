@@ -191,6 +191,20 @@ pub fn sentence(body: &Body) -> (String, Tone) {
             Tone::Plain,
         ),
         Body::HandoffTaken { item, .. } => (format!("took over {item}"), Tone::Plain),
+        Body::WatchEnded {
+            verdict, detail, ..
+        } => (
+            format!("the watch ended: {}; {detail}", verdict_words(verdict)),
+            tone(verdict),
+        ),
+        Body::Reviewed { by, how, found, .. } => {
+            let how = if how.is_empty() {
+                String::new()
+            } else {
+                format!(" ({how})")
+            };
+            (format!("reviewed by {by}{how}: {found}"), Tone::Plain)
+        }
         Body::ReleaseClosed { closing, detail } => {
             (with("closed", closing.word(), detail), Tone::Plain)
         }

@@ -30,16 +30,17 @@ pub struct AlertVolume {
 }
 
 impl AlertVolume {
-    /// The share over baseline as it is always printed: `+25 % over baseline (5 against 4)`.
+    /// The share over baseline as it is always printed: `+25 % over baseline (5 against 4)`. Of a median of 0 there is no share;
+    /// then it says how many are over it.
     #[must_use]
     pub fn words(&self) -> String {
         match (self.alerts, self.median, self.over_baseline) {
             (Some(n), Some(m), Some(share)) => {
                 format!("{:+.0} % over baseline ({n} against {m})", share * 100.0)
             }
-            (Some(n), Some(m), None) => format!("{n} alerts against {m}"),
-            (Some(n), None, _) => format!("{n} alerts, no baseline"),
-            (None, ..) => "alerts not read".into(),
+            (Some(n), Some(m), None) => format!("{n} over a baseline of 0 ({n} against {m})"),
+            (Some(n), None, _) => format!("share over baseline not known ({n}, no baseline)"),
+            (None, ..) => "share over baseline not known (alerts not read)".into(),
         }
     }
 }
@@ -151,12 +152,53 @@ mod tests {
         }
     }
 
+    /// SEMANTICS 10 again, in integers and from the other side: the verdict of every count for a row of medians, with the bound
+    /// found by summing the Poisson distribution itself.
+    #[test]
+    fn every_count_near_every_edge_reads_as_the_rule_says() {
+        let at_least = |x: u64, mean: f64| {
+            let mut term = (-mean).exp();
+            let mut below = 0.0;
+            for k in 0..x {
+                below += term;
+                term *= mean / (k + 1) as f64;
+            }
+            1.0 - below
+        };
+        for median in [0u64, 1, 2, 5, 10, 19, 20, 21, 40, 100] {
+            let m = median as f64;
+            let limit = (1.1 * m).max(m + 2.0);
+            let floor = (1.1 * m).max(1.0);
+            let mut seen = std::collections::BTreeSet::new();
+            for alerts in 0..=(median * 2 + 12) {
+                let word = judge_alerts(Some(alerts), &[median; 7]).verdict.word();
+                // The lower bound exceeds the floor exactly where so many, at the floor's rate, are rarer than 2 %.
+                let rare = at_least(alerts, floor) < 0.02;
+                let want = match alerts as f64 {
+                    x if x <= limit => "pass",
+                    _ if rare => "fail",
+                    _ => "undecided",
+                };
+                assert_eq!(word, want, "{alerts} against {median}");
+                seen.insert(word);
+            }
+            assert_eq!(seen.len(), 3, "each verdict occurs at {median}: {seen:?}");
+        }
+    }
+
     #[test]
     fn unread_alerts_and_a_short_baseline_are_undecided() {
         assert_eq!(judge_alerts(None, &[0; 7]).verdict.word(), "undecided");
         let short = judge_alerts(Some(0), &[0, 0]);
         assert!(short.verdict.why().unwrap().contains("2 of at least 3"));
-        assert_eq!(judge_alerts(Some(0), &[]).words(), "0 alerts, no baseline");
+        assert_eq!(
+            judge_alerts(Some(0), &[]).words(),
+            "share over baseline not known (0, no baseline)"
+        );
+        assert_eq!(
+            judge_alerts(None, &[1; 7]).words(),
+            "share over baseline not known (alerts not read)"
+        );
     }
 
     #[test]
@@ -186,7 +228,11 @@ mod tests {
         );
         assert_eq!(
             judge_alerts(Some(1), &[0, 0, 0]).words(),
-            "1 alerts against 0"
+            "1 over a baseline of 0 (1 against 0)"
+        );
+        assert_eq!(
+            judge_alerts(Some(2), &[8; 7]).words(),
+            "-75 % over baseline (2 against 8)"
         );
         assert_eq!(judge_alerts(Some(2), &[1, 2, 3, 4]).median, Some(2.5));
     }

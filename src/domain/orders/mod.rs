@@ -257,6 +257,7 @@ impl Order<'_, '_> {
             "ask_approval" => self.ask_approval(),
             "cancel_countdown" => self.cancel(),
             "close" => self.close(),
+            "review" => self.review(),
             "tick" => self.events(vec![Body::Ticked {
                 item: subject.to_owned(),
                 note: self.input("note"),

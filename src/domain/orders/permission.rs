@@ -219,6 +219,31 @@ impl Order<'_, '_> {
         }])
     }
 
+    /// A closed release's review, on record.
+    pub(super) fn review(&self) -> Tasks {
+        let (by, how) = self.person(&self.input("reviewer"));
+        let broke = self.view.state.and_then(|x| {
+            let glass = x.overrides.values().filter(|o| o.break_glass);
+            glass.map(|o| o.by.clone()).next()
+        });
+        if let Some(broke) = broke.filter(|b| self.view.policy.same_person(&by, b)) {
+            return Err(vec![
+                Refusal::new(
+                    "review",
+                    format!("{broke} broke the glass: somebody else reviews it"),
+                )
+                .way_out("name the person who reviewed it"),
+            ]);
+        }
+        let document = self.input("document");
+        self.events(vec![Body::Reviewed {
+            by,
+            how,
+            found: self.input("found"),
+            document: Some(document).filter(|d| !d.is_empty()),
+        }])
+    }
+
     /// A broken glass is reviewed by somebody who did not break it.
     fn reviewed(&self, debt: &str, owner: &str) -> Tasks {
         let (reviewer, how) = self.person(&self.input("reviewer"));

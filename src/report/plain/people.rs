@@ -29,6 +29,12 @@ pub(super) fn watch(w: &mut Writer<'_>) {
         })
         .collect();
     w.page.table(2, &rows);
+    if let Some(end) = &watch.end {
+        let line = format!("ended {}: {}; {}", w.at(end.at), word(&end.mark), end.said);
+        w.page.put(2, &line);
+    } else if !watch.so_far.is_empty() {
+        w.page.put(2, &format!("so far: {}", watch.so_far));
+    }
     for x in &watch.suspects {
         let release = x.release.as_deref().unwrap_or("unplanned");
         let line = format!(

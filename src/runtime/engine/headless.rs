@@ -79,7 +79,7 @@ impl Engine {
                         self.take(msg).await;
                     }
                 }
-                () = tokio::time::sleep_until(end.min(self.next_due())) => {}
+                () = tokio::time::sleep_until(end.min(self.real(self.next_due()))) => {}
             }
         }
         self.judge().await;

@@ -26,13 +26,14 @@ impl Engine {
         result: Result<Answer, Fault>,
     ) -> bool {
         let now = self.clock.now();
+        let tick = self.tick();
         let Some(slot) = self.slots.get_mut(id) else {
             return false;
         };
         if !slot.accept(seq) {
             return false;
         }
-        slot.again(result.as_ref().err(), self.clock.as_ref());
+        slot.again(result.as_ref().err(), self.clock.as_ref(), tick);
         let need = slot.need.clone();
         let fresh = self.observed.of(id, now).1 == Freshness::Fresh;
         let feed = self.observed.feeds.entry(id.to_owned()).or_default();
@@ -176,8 +177,19 @@ impl Engine {
             .filter(|l| l.step == step)
             .map(|l| l.seconds)
             .max()
+            .or_else(|| self.lookback(step))
             .unwrap_or(8 * 86_400);
         self.clock.now().world.timestamp() - i64::try_from(back).unwrap_or(0) - 3600
+    }
+
+    /// How far back buckets of that length are wanted, before the first reads are planned.
+    fn lookback(&self, step: u64) -> Option<u64> {
+        crate::domain::needs::needs(&self.policy, &self.journal, self.clock.now())
+            .iter()
+            .filter_map(|n| n.call.lookback)
+            .filter(|l| l.step == step)
+            .map(|l| l.seconds)
+            .max()
     }
 
     /// The newest bucket of a metric's part, over all series.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use crate::domain::needs::{followed, open_releases};
+use crate::domain::needs::{BLOCK, BUCKET, followed, open_releases};
 use crate::domain::observe::{Feed, Observation, SeriesKey, Subject};
 use crate::domain::record::Part;
 use crate::store::{CacheEntry, LeaseTaken, SampleQuery, Samples, Series};
@@ -13,8 +13,14 @@ use crate::store::{CacheEntry, LeaseTaken, SampleQuery, Samples, Series};
 use super::super::journal::{Author, encode, fold};
 use super::{Engine, EngineError, Seed};
 
-/// Of what is kept so many seconds are read again at the start: a watch of three days, and the seven days before its deployment.
-const KEPT: i64 = 11 * 86_400;
+/// What is kept is cut this often, world time, and first so long after a start.
+pub(super) const PRUNE: chrono::Duration = chrono::Duration::hours(6);
+pub(super) const FIRST_PRUNE: chrono::Duration = chrono::Duration::minutes(10);
+/// Buckets of services with an open release are kept this long, those of the others so long, and answers that long: a watch
+/// reaches 7 days back, its baseline another 7.
+const KEPT_BUCKETS: chrono::Duration = chrono::Duration::days(16);
+const KEPT_OTHERS: chrono::Duration = chrono::Duration::days(1);
+const KEPT_ANSWERS: chrono::Duration = chrono::Duration::days(30);
 /// What was read last is kept at the end, if that takes no longer.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
@@ -92,11 +98,16 @@ impl Engine {
             .map(str::to_owned)
             .collect();
         let now = self.clock.now().world.timestamp();
+        let wholes: BTreeMap<u64, i64> = [BUCKET, BLOCK]
+            .into_iter()
+            .map(|step| (step, self.horizon(step)))
+            .collect();
+        let first = wholes.values().min().copied().unwrap_or(now - 8 * 86_400);
         let mut oldest = BTreeMap::<(String, Part, u64), BTreeMap<String, i64>>::new();
         for metric in self.policy.metrics.clone() {
             let query = SampleQuery {
                 metric: metric.id.clone(),
-                after: now - KEPT,
+                after: first,
                 until: now,
                 ..SampleQuery::default()
             };
@@ -107,7 +118,7 @@ impl Engine {
                 let Some((part, step)) = part_of(&set.series.part) else {
                     continue;
                 };
-                let whole = self.horizon(step);
+                let whole = wholes.get(&step).copied().unwrap_or(first);
                 let Some(from) = self.kept_from(&set.series.service, step, whole) else {
                     continue;
                 };
@@ -177,6 +188,33 @@ impl Engine {
             let _ = store.put_cache(&entries).await;
             let _ = store.put_samples(&samples).await;
         }))
+    }
+
+    /// Lets go of what nobody looks back to any more, now and then and beside everything else.
+    pub(super) fn prune(&mut self) {
+        let now = self.clock.now().world;
+        if self.place.read_only || now - self.pruned < PRUNE {
+            return;
+        }
+        self.pruned = now;
+        let others: Vec<String> = self
+            .policy
+            .services
+            .iter()
+            .map(|s| s.name.clone())
+            .filter(|name| !self.followed.contains(name))
+            .collect();
+        let store = self.store.clone();
+        // A cut that fails is made the next time.
+        tokio::spawn(async move {
+            let before = (now - KEPT_BUCKETS).timestamp();
+            let _ = store.prune_samples(None, before).await;
+            let before = (now - KEPT_OTHERS).timestamp();
+            for service in others {
+                let _ = store.prune_samples(Some(&service), before).await;
+            }
+            let _ = store.prune_cache(now - KEPT_ANSWERS).await;
+        });
     }
 
     /// Buckets of the last few steps (all of them the first time).

@@ -33,7 +33,7 @@ use crate::domain::journal::Journal;
 use crate::domain::observe::{Answer, Fault, Observed};
 use crate::domain::policy::Policy;
 use crate::domain::situation::{Refusal, Situation};
-use crate::domain::time::{Clock, Instant};
+use crate::domain::time::{Clock, Held, Instant};
 use crate::store::{OpenOptions, Store, Watcher};
 
 use super::journal::Author;
@@ -51,6 +51,8 @@ const KEEP: Duration = Duration::from_secs(10);
 const PLAN: Duration = Duration::from_secs(1);
 /// Wall clock and monotonic clock may disagree by this much.
 const JUMP: i64 = 5;
+/// A read holds a clock that can be held for no longer than this: a vendor that hangs takes its time in the world, too.
+const STAND: Duration = Duration::from_secs(1);
 
 /// What an embedded world gives the engine.
 pub struct World {
@@ -145,6 +147,11 @@ pub struct Engine {
     done: HashSet<String>,
     looked: HashMap<String, Tick>,
     anchor: (Tick, Instant),
+    /// Where the clock can be held: since when ticks follow the world's time, and whether it is held now.
+    follows: Option<(Tick, Instant)>,
+    held: Option<Held>,
+    /// World time at which what is kept was last cut.
+    pruned: Instant,
     leased: Option<Tick>,
     changed_needs: BTreeSet<String>,
     cached: Option<Tick>,
@@ -242,6 +249,9 @@ impl Engine {
             done: HashSet::new(),
             looked: HashMap::new(),
             anchor: (Tick::now(), now.world),
+            follows: None,
+            held: None,
+            pruned: now.world - keeper::PRUNE + keeper::FIRST_PRUNE,
             leased: None,
             changed_needs: BTreeSet::new(),
             cached: None,
@@ -254,6 +264,10 @@ impl Engine {
             loaded,
             _world: keep,
         };
+        engine.follows = engine
+            .clock
+            .hold()
+            .map(|_| (Tick::now(), engine.clock.now().world));
         engine.introduce();
         engine.say(Fact::Keys(engine.policy.keys.clone()));
         engine.load_journal(seeds).await?;
@@ -363,12 +377,17 @@ impl Engine {
         self.watcher = self.store.watcher().await.ok();
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut pulse = Tick::now() + PULSE;
+        let mut pulse = self.tick() + self.pulse();
         let mut dirty: Option<Tick> = None;
         loop {
             self.schedule();
+            self.stand(dirty.is_some());
             let wake = dirty.map_or(pulse, |d| (d + SETTLE).min(pulse));
-            let due = self.next_due().min(wake);
+            let due = if dirty.is_some() && self.calm() {
+                Tick::now()
+            } else {
+                self.real(self.next_due().min(wake))
+            };
             tokio::select! {
                 order = orders.recv() => match order {
                     None | Some(Order::Shutdown) => break,
@@ -376,31 +395,81 @@ impl Engine {
                     Some(Order::Look(look)) => self.look_at(&look),
                     Some(order) => {
                         self.order(order).await;
-                        dirty = Some(Tick::now() - SETTLE);
+                        dirty = Some(self.tick() - SETTLE);
                     }
                 },
                 msg = inbox.rx.recv() => {
                     if let Some(msg) = msg
                         && self.take(msg).await
                     {
-                        dirty.get_or_insert_with(Tick::now);
+                        dirty.get_or_insert(self.tick());
                     }
                 }
                 _ = look.tick() => {
                     if self.look().await {
-                        dirty.get_or_insert_with(Tick::now);
+                        dirty.get_or_insert(self.tick());
                     }
                 }
                 () = tokio::time::sleep_until(due) => {}
             }
-            let now = Tick::now();
-            if dirty.is_some_and(|d| d + SETTLE <= now) || pulse <= now {
+            let now = self.tick();
+            let settled = dirty.is_some_and(|d| d + SETTLE <= now || self.calm());
+            if settled || pulse <= now {
                 dirty = None;
                 pulse = now + self.pulse();
                 self.judge().await;
             }
         }
         self.leave().await;
+    }
+
+    /// By what everything here is due: real time; with a clock that can be held, the world's at its speed, so that what takes
+    /// no time in the world takes none here.
+    fn tick(&self) -> Tick {
+        match self.follows {
+            None => Tick::now(),
+            Some((tick, world)) => {
+                let passed = (self.clock.now().world - world)
+                    .to_std()
+                    .unwrap_or_default();
+                tick + passed.div_f64(self.clock.speed())
+            }
+        }
+    }
+
+    /// When a tick comes, in real time; again and again while the clock is held.
+    fn real(&self, due: Tick) -> Tick {
+        if self.follows.is_none() {
+            return due;
+        }
+        let wait = due.saturating_duration_since(self.tick());
+        Tick::now()
+            + if wait.is_zero() {
+                wait
+            } else {
+                wait.max(Duration::from_millis(1))
+            }
+    }
+
+    /// Holds a clock that can be held while a read is on its way or an answer waits to be judged.
+    fn stand(&mut self, waiting: bool) {
+        if self.follows.is_none() {
+            return;
+        }
+        if !(waiting || self.reading()) {
+            self.held = None;
+        } else if self.held.is_none() {
+            self.held = self.clock.hold();
+        }
+    }
+
+    /// The clock is held and everything asked for is there: what came is judged at once.
+    fn calm(&self) -> bool {
+        self.held.is_some() && !self.reading()
+    }
+
+    fn reading(&self) -> bool {
+        self.slots.values().any(|s| s.on_its_way(STAND))
     }
 
     /// Reads every feed once (or until `patience` is over) and returns the situation; for the commands that only look.
@@ -516,6 +585,7 @@ impl Engine {
         if self.cached.is_none_or(|t| t.elapsed() >= KEEP) {
             self.keep_cache();
         }
+        self.prune();
         changed
     }
 

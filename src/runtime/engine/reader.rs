@@ -22,6 +22,9 @@ const AT_ONCE: usize = 4;
 const EAGER: f64 = 0.8;
 /// No read may take longer than this, whatever its driver says.
 const LONGEST: Duration = Duration::from_secs(60);
+/// Above this speed reads are not spread, and what is due within this world time is read together.
+const SPREAD_UP_TO: f64 = 60.0;
+const TOGETHER: Duration = Duration::from_secs(10);
 /// A stream that ended is opened again after this.
 const REOPEN: Duration = Duration::from_secs(5);
 
@@ -29,7 +32,11 @@ const REOPEN: Duration = Duration::from_secs(5);
 pub(super) struct Slot {
     pub need: Need,
     due: Tick,
+    /// Before every tick of its life.
+    born: Tick,
     running: bool,
+    /// When the read that runs was started, in real time.
+    started: Tick,
     /// Told to read again while a read was on its way: that one may not show the change.
     asked: bool,
     seq: u64,
@@ -41,11 +48,13 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    fn new(need: Need) -> Self {
+    fn new(need: Need, now: Tick) -> Self {
         Self {
             need,
-            due: Tick::now(),
+            due: now,
+            born: now,
             running: false,
+            started: now,
             asked: false,
             seq: 0,
             taken: 0,
@@ -58,7 +67,12 @@ impl Slot {
     /// Read as soon as possible.
     pub fn soon(&mut self) {
         self.asked = self.running;
-        self.due = Tick::now();
+        self.due = self.born;
+    }
+
+    /// A read is on its way, for no longer than `limit`.
+    pub fn on_its_way(&self, limit: Duration) -> bool {
+        self.running && self.started.elapsed() < limit
     }
 
     /// Neither an answer nor a fault yet.
@@ -76,10 +90,15 @@ impl Slot {
         true
     }
 
-    /// When to read again.
-    pub fn again(&mut self, fault: Option<&Fault>, clock: &dyn Clock) {
+    /// When to read again, counted from `now`.
+    pub fn again(&mut self, fault: Option<&Fault>, clock: &dyn Clock, now: Tick) {
         let every = Duration::from_secs(self.need.every.max(1)).div_f64(clock.speed());
-        let mut wait = every.mul_f64(EAGER * jitter(&self.need.id, self.seq));
+        let spread = if clock.speed() > SPREAD_UP_TO {
+            1.0
+        } else {
+            jitter(&self.need.id, self.seq)
+        };
+        let mut wait = every.mul_f64(EAGER * spread);
         match fault {
             None => self.failures = 0,
             Some(fault) => {
@@ -98,7 +117,7 @@ impl Slot {
         if std::mem::take(&mut self.asked) && fault.is_none() {
             wait = Duration::ZERO;
         }
-        self.due = Tick::now() + wait;
+        self.due = now + wait;
     }
 }
 
@@ -114,7 +133,7 @@ fn jitter(id: &str, seq: u64) -> f64 {
 impl Engine {
     /// Starts the reads that are due.
     pub(super) fn schedule(&mut self) {
-        let every = super::PLAN.div_f64(self.clock.speed());
+        let every = super::PLAN.div_f64(self.clock.speed().clamp(1.0, 20.0));
         let head = self.journal.head.0;
         if self
             .planned
@@ -123,7 +142,13 @@ impl Engine {
             self.planned = Some((Tick::now(), head));
             self.plan();
         }
-        let now = Tick::now();
+        let speed = self.clock.speed();
+        let ahead = if speed > SPREAD_UP_TO {
+            TOGETHER.div_f64(speed)
+        } else {
+            Duration::ZERO
+        };
+        let now = self.tick() + ahead;
         let due: Vec<String> = self
             .slots
             .iter()
@@ -140,11 +165,12 @@ impl Engine {
         let wanted = needs(&self.policy, &self.journal, self.clock.now());
         let ids: std::collections::HashSet<&str> = wanted.iter().map(|n| n.id.as_str()).collect();
         self.slots.retain(|id, _| ids.contains(id.as_str()));
+        let now = self.tick();
         for need in wanted {
             match self.slots.get_mut(&need.id) {
                 Some(slot) => slot.need = need,
                 None => {
-                    let mut slot = Slot::new(need);
+                    let mut slot = Slot::new(need, now);
                     if let Subject::Metric { metric, part, step } = &slot.need.subject {
                         slot.covered = self.covered.remove(&(metric.clone(), *part, *step));
                     }
@@ -181,7 +207,7 @@ impl Engine {
             .filter(|s| !s.running)
             .map(|s| s.due)
             .min()
-            .unwrap_or_else(|| Tick::now() + Duration::from_secs(60))
+            .unwrap_or_else(|| self.tick() + Duration::from_secs(60))
     }
 
     fn start_read(&mut self, id: &str) {
@@ -191,6 +217,7 @@ impl Engine {
             return;
         };
         slot.running = true;
+        slot.started = Tick::now();
         slot.seq += 1;
         let (need, seq) = (slot.need.clone(), slot.seq);
         let limit = Arc::clone(

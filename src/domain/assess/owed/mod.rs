@@ -1,6 +1,7 @@
 //! What the program itself owes now: facts to journal, the next step of a rollback, the next escalation level, a due
 //! checkpoint, a countdown's end. Each duty has a key that survives crashes, so that nothing is done twice.
 
+mod notices;
 mod people;
 mod permission;
 mod plan;
@@ -55,6 +56,8 @@ pub(super) fn owed(view: &View<'_>, s: &Situation) -> Vec<Duty> {
     let drives = view.release.is_some_and(|r| session.drives.contains(&r.id));
     if drives {
         out.checkpoints();
+        out.watch_ends();
+        out.notices(s);
         out.escalate();
         out.tell(s);
         out.glass();
@@ -332,6 +335,24 @@ impl Owed<'_, '_> {
                     late: due.late,
                     measured: due.measured,
                     verdict: due.verdict,
+                }],
+            );
+        }
+    }
+
+    /// The watch's end, once.
+    fn watch_ends(&mut self) {
+        let Some(release) = self.view.release else {
+            return;
+        };
+        if let Some((verdict, superseded_by, detail)) = watch::ends(self.view) {
+            self.record(
+                format!("watch-end/{}", release.id),
+                Some(&release.id),
+                vec![Body::WatchEnded {
+                    verdict,
+                    superseded_by,
+                    detail,
                 }],
             );
         }

@@ -88,6 +88,53 @@ pub(super) fn close(view: &View<'_>, s: &Situation) -> Result<Permit, Vec<Refusa
     Ok(p)
 }
 
+/// The review of a closed release, recorded.
+pub(super) fn review(view: &View<'_>) -> Result<Permit, Vec<Refusal>> {
+    let release = view.release.ok_or_else(no_release)?;
+    let state = view.state.filter(|x| x.closing.is_some()).ok_or_else(|| {
+        vec![
+            Refusal::new("phase", "the release is not closed yet")
+                .way_out("close it; then its review is recorded"),
+        ]
+    })?;
+    if let Some(done) = &state.reviewed {
+        return Err(vec![Refusal::new(
+            "review",
+            format!("{} reviewed it already", done.by),
+        )]);
+    }
+    let mut p = permit(
+        view,
+        "review",
+        format!("Record the review of {}", release.title),
+        Danger::Medium,
+    );
+    p.effects
+        .push("the release is reviewed; its outcome stays as it is".to_owned());
+    let broke = state.overrides.values().find(|o| o.break_glass);
+    if let Some(broke) = broke {
+        let by = &broke.by;
+        p.effects
+            .push(format!("by somebody else than {by}, who broke the glass"));
+    }
+    p.inputs.push(Input {
+        key: "reviewer".to_owned(),
+        label: "reviewed by".to_owned(),
+        required: true,
+        default: match broke {
+            Some(_) => String::new(),
+            None => view.observed.session.actor.clone(),
+        },
+    });
+    p.inputs.push(Input {
+        key: "found".to_owned(),
+        label: "what the review found".to_owned(),
+        required: true,
+        default: String::new(),
+    });
+    Ok(p)
+}
+
 /// Nothing of the release serves any more, by the journal and by fresh live records: `Some(true)` where all of it had
 /// served and other versions took its place.
 fn replaced(view: &View<'_>) -> Option<bool> {

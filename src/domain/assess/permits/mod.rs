@@ -22,7 +22,7 @@ use super::calendar::{rollback_refusals, start_refusals};
 use super::rollout::Rollout;
 
 use approve::{approve, ask_approval};
-use items::{accept, close, settle, tick, untick, waive};
+use items::{accept, close, review, settle, tick, untick, waive};
 use overrule::{break_glass, decline, overrule};
 use people::{ack, brief, drive, handoff, incident, take};
 use rollout::{cancel, promote, rollback, steer, stop_line};
@@ -64,6 +64,7 @@ pub(super) fn all(view: &View<'_>, s: &Situation) -> BTreeMap<String, Permission
     put("cancel_countdown", cancel(view, s));
     put("stop_line", stop_line(view));
     put("close", close(view, s));
+    put("review", review(view));
     put("drive", drive(view));
     put("plan", planning::plan(view));
     for release in super::open_releases(view.policy, view.journal) {
