@@ -1,6 +1,7 @@
 //! The rows of every list, borrowed from the situation. View, selection, filter, evidence and copy all read these.
 
 use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{Days, NaiveDate};
 
@@ -15,18 +16,70 @@ use crate::domain::situation::{
 use crate::domain::time::{Instant, day_start};
 
 use super::calendar::{self, View};
-use super::list::{ListId, matches};
+use super::list::{ListId, Named, matches};
 use super::model::{Model, Notice};
 
 /// One row.
 #[derive(Clone, Debug)]
 pub struct Row<'a> {
     /// Stable id; `None`: cannot be selected.
-    pub id: Option<String>,
+    pub id: Option<Key<'a>>,
     /// Key into the situation's evidence.
-    pub evidence: Option<String>,
+    pub evidence: Option<Key<'a>>,
     /// What it shows.
     pub item: Item<'a>,
+}
+
+/// A row's name, such as `metric/checkout/p95`: what it is of and the name itself, joined only where the whole is wanted.
+/// Five hundred services have thousands of rows, and every key goes through all of them.
+#[derive(Clone, Debug)]
+pub struct Key<'a> {
+    of: &'static str,
+    name: Cow<'a, str>,
+}
+
+impl<'a> Key<'a> {
+    fn of(of: &'static str, name: &'a str) -> Self {
+        Self {
+            of,
+            name: Cow::Borrowed(name),
+        }
+    }
+
+    /// The whole name.
+    #[must_use]
+    pub fn text(&self) -> Cow<'_, str> {
+        if self.of.is_empty() {
+            Cow::Borrowed(&self.name)
+        } else {
+            Cow::Owned(format!("{}{}", self.of, self.name))
+        }
+    }
+}
+
+impl Named for Key<'_> {
+    fn is(&self, name: &str) -> bool {
+        name.len() == self.of.len() + self.name.len()
+            && name.strip_prefix(self.of) == Some(&*self.name)
+    }
+    fn whole(&self) -> String {
+        self.text().into_owned()
+    }
+}
+
+impl From<String> for Key<'_> {
+    fn from(name: String) -> Self {
+        Self {
+            of: "",
+            name: Cow::Owned(name),
+        }
+    }
+}
+
+impl<'a> From<&'a str> for Key<'a> {
+    fn from(name: &'a str) -> Self {
+        Self::of("", name)
+    }
 }
 
 /// What a row shows.
@@ -79,10 +132,18 @@ pub enum Item<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn new(id: impl Into<String>, evidence: Option<String>, item: Item<'a>) -> Self {
+    fn new(id: impl Into<Key<'a>>, evidence: Option<String>, item: Item<'a>) -> Self {
         Self {
             id: Some(id.into()),
-            evidence,
+            evidence: evidence.map(Key::from),
+            item,
+        }
+    }
+    /// A row whose evidence has its own name.
+    fn same(key: Key<'a>, item: Item<'a>) -> Self {
+        Self {
+            id: Some(key.clone()),
+            evidence: Some(key),
             item,
         }
     }
@@ -94,7 +155,11 @@ impl<'a> Row<'a> {
         }
     }
     fn text(id: &str, evidence: Option<&str>, tone: Tone, text: impl Into<Cow<'a, str>>) -> Self {
-        Self::new(id, evidence.map(Into::into), Item::Text(tone, text.into()))
+        Self::new(
+            id.to_owned(),
+            evidence.map(Into::into),
+            Item::Text(tone, text.into()),
+        )
     }
 
     /// The row as one line of plain text.
@@ -126,7 +191,7 @@ pub fn rows(model: &Model, list: ListId) -> Vec<Row<'_>> {
 
 /// The ids of a list's rows, for moving.
 #[must_use]
-pub fn ids(model: &Model, list: ListId) -> Vec<Option<String>> {
+pub fn ids(model: &Model, list: ListId) -> Vec<Option<Key<'_>>> {
     rows(model, list).into_iter().map(|r| r.id).collect()
 }
 
@@ -173,11 +238,11 @@ fn deploys(s: &Situation) -> Vec<Row<'_>> {
 }
 
 fn deploy(d: &DeployRow) -> Row<'_> {
-    Row::new(
-        d.id.clone(),
-        Some(format!("deploy/{}", d.id)),
-        Item::Deploy(d),
-    )
+    Row {
+        id: Some(d.id.as_str().into()),
+        evidence: Some(Key::of("deploy/", &d.id)),
+        item: Item::Deploy(d),
+    }
 }
 
 fn journal(j: &JournalLine) -> Row<'_> {
@@ -452,31 +517,64 @@ fn plan(p: &PlanView) -> Vec<Row<'_>> {
 
 /// Service by service, those with a rollout under way first: its metrics, gates, triggers.
 fn metrics(s: &Situation) -> Vec<Row<'_>> {
-    let mut services: Vec<&str> = Vec::new();
-    let named = s.metrics.iter().map(|m| m.service.as_str());
-    let named = named.chain(s.gates.iter().map(|g| g.service.as_str()));
-    for service in named.chain(s.triggers.iter().map(|t| t.service.as_str())) {
-        if !services.contains(&service) {
-            services.push(service);
+    let mut by_service = ByService::default();
+    for m in &s.metrics {
+        by_service.put(
+            &m.service,
+            Row::same(Key::of("metric/", &m.id), Item::Metric(m)),
+        );
+    }
+    for g in &s.gates {
+        by_service.put(&g.service, Row::same(g.id.as_str().into(), Item::Gate(g)));
+    }
+    for t in &s.triggers {
+        by_service.put(
+            &t.service,
+            Row::same(t.id.as_str().into(), Item::Trigger(t)),
+        );
+    }
+    let rows = s.deployments.iter();
+    let moving: BTreeSet<&str> = rows
+        .filter(|d| d.release.is_some() && d.state.in_flight())
+        .map(|d| d.service.as_str())
+        .collect();
+    by_service.rows(|service| !moving.contains(service))
+}
+
+/// Rows by service, the services in the order in which they were met.
+#[derive(Default)]
+struct ByService<'a> {
+    services: Vec<(&'a str, Vec<Row<'a>>)>,
+    places: HashMap<&'a str, usize>,
+    last: usize,
+}
+
+impl<'a> ByService<'a> {
+    fn put(&mut self, service: &'a str, row: Row<'a>) {
+        // Most rows are of the same service as the row before.
+        let same = self
+            .services
+            .get(self.last)
+            .is_some_and(|(s, _)| *s == service);
+        if !same {
+            self.last = *self.places.entry(service).or_insert(self.services.len());
+            if self.last == self.services.len() {
+                self.services.push((service, Vec::new()));
+            }
+        }
+        if let Some((_, rows)) = self.services.get_mut(self.last) {
+            rows.push(row);
         }
     }
-    let moving = |service: &str| {
-        let mut rows = s.deployments.iter();
-        rows.any(|d| d.service == service && d.release.is_some() && d.state.in_flight())
-    };
-    services.sort_by_key(|service| !moving(service));
-    let mut out = Vec::with_capacity(s.metrics.len() + s.gates.len() + s.triggers.len());
-    for service in services {
-        out.extend(s.metrics.iter().filter(|m| m.service == service).map(|m| {
-            let evidence = format!("metric/{}", m.id);
-            Row::new(evidence.clone(), Some(evidence), Item::Metric(m))
-        }));
-        let gates = s.gates.iter().filter(|g| g.service == service);
-        out.extend(gates.map(|g| Row::new(g.id.clone(), Some(g.id.clone()), Item::Gate(g))));
-        let triggers = s.triggers.iter().filter(|t| t.service == service);
-        out.extend(triggers.map(|t| Row::new(t.id.clone(), Some(t.id.clone()), Item::Trigger(t))));
+
+    fn rows(mut self, later: impl Fn(&str) -> bool) -> Vec<Row<'a>> {
+        self.services.sort_by_key(|(service, _)| later(service));
+        let mut out = Vec::with_capacity(self.services.iter().map(|(_, r)| r.len()).sum());
+        for (_, rows) in self.services {
+            out.extend(rows);
+        }
+        out
     }
-    out
 }
 
 fn oncall(s: &Situation) -> Vec<Row<'_>> {

@@ -8,7 +8,7 @@ use super::theme::Theme;
 use super::{metrics, row};
 use crate::app::Model;
 use crate::app::layout::{Area, Pane, Shape};
-use crate::app::list::ListId;
+use crate::app::list::{ListId, Named};
 use crate::app::rows;
 use crate::app::words;
 use crate::domain::situation::Situation;
@@ -168,7 +168,8 @@ pub fn list(
         let pen = Pen::new(buf, theme, area, n);
         let loud = shape.loudest == Some(i);
         row::row(model, s, theme, pen, &r.item, (&shape, loud));
-        let selected = r.id.is_some() && r.id == state.selected;
+        let selected = r.id.as_ref().zip(state.selected.as_deref());
+        let selected = selected.is_some_and(|(id, name)| id.is(name));
         if selected && focused {
             Pen::over(buf, area, n, theme.selected);
         }

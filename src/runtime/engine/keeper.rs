@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use crate::domain::needs::{followed, open_releases};
+use crate::domain::needs::{BUCKET, LAST_HOUR, followed, open_releases};
 use crate::domain::observe::{Feed, Observation, SeriesKey, Subject};
 use crate::domain::record::Part;
 use crate::store::{CacheEntry, LeaseTaken, SampleQuery, Samples, Series};
@@ -147,17 +147,19 @@ impl Engine {
         }
         let mut entries = Vec::new();
         let mut samples = Vec::new();
-        for id in std::mem::take(&mut self.changed_needs) {
+        for (id, buckets_came) in std::mem::take(&mut self.changed_needs) {
             let Some(last) = self.observed.feeds.get(&id).and_then(|f| f.last.as_ref()) else {
                 continue;
             };
-            if let Some(slot) = self.slots.get(&id)
+            if buckets_came
+                && let Some(slot) = self.slots.get(&id)
                 && let Subject::Metric { metric, part, step } = slot.need.subject.clone()
             {
-                samples.extend(self.new_samples(&metric, part, step));
+                let key = (metric, part, step);
+                let tail = self.kept.get(&key).copied().unwrap_or(i64::MIN);
+                samples.extend(self.samples_of(&key, |s| self.is_followed(s).then_some(tail)));
                 // The newest bucket may still grow: it is kept again with the next ones.
-                self.kept
-                    .insert((metric, part, step), last.newest.timestamp());
+                self.kept.insert(key, last.newest.timestamp());
             }
             if let Ok(body) = serde_json::to_vec(last) {
                 entries.push(CacheEntry {
@@ -169,43 +171,89 @@ impl Engine {
                 });
             }
         }
+        let thin = self.keep_others(&mut samples);
         let store = self.store.clone();
         // The cache is a convenience: when it cannot be written, the journal's own fault will say why.
         Some(tokio::spawn(async move {
             let _ = store.put_cache(&entries).await;
             let _ = store.put_samples(&samples).await;
+            if let Some((long, long_before, before)) = thin {
+                let _ = store.thin_samples(&long, long_before, before).await;
+            }
         }))
     }
 
-    /// Buckets of the last few steps (all of them the first time).
-    fn new_samples(&self, metric: &str, part: Part, step: u64) -> Vec<Samples> {
-        let from = SeriesKey {
-            metric: metric.to_owned(),
+    /// Every few minutes also what came of the services that are not followed. Each bucket lies on a page of its own series:
+    /// hundreds of services kept every minute would write gigabytes a day. Gives what the store may let go of then: all but these
+    /// services before the second time, these before the first.
+    fn keep_others(&mut self, samples: &mut Vec<Samples>) -> Option<(Vec<String>, i64, i64)> {
+        if self
+            .others_kept
+            .is_some_and(|t| t.elapsed() < super::KEEP_OTHERS)
+        {
+            return None;
+        }
+        let since = self.others_kept.replace(tokio::time::Instant::now());
+        let now = self.clock.now().world.timestamp();
+        // Two buckets more: the newest ones may have grown.
+        let passed = |t: tokio::time::Instant| t.elapsed().as_secs_f64() * self.clock.speed();
+        let tail = since.map_or(i64::MIN, |t| now - passed(t) as i64 - 180);
+        let live: Vec<(String, Part, u64)> = self
+            .slots
+            .values()
+            .filter_map(|slot| match &slot.need.subject {
+                Subject::Metric { metric, part, step } if *step == BUCKET => {
+                    Some((metric.clone(), *part, *step))
+                }
+                _ => None,
+            })
+            .collect();
+        for key in &live {
+            samples.extend(self.samples_of(key, |s| (!self.is_followed(s)).then_some(tail)));
+        }
+        let hours = i64::try_from(LAST_HOUR).unwrap_or(7200) + 3600;
+        let mut long: Vec<String> = self.followed.iter().cloned().collect();
+        long.push(String::new());
+        Some((long, now - 9 * 86_400, now - hours))
+    }
+
+    /// Is its history kept? That of a metric of no service is.
+    fn is_followed(&self, service: &str) -> bool {
+        service.is_empty() || self.followed.contains(service)
+    }
+
+    /// Buckets of a metric's part from where `from` says for a service, that one included; none where it says nothing.
+    fn samples_of(
+        &self,
+        (metric, part, step): &(String, Part, u64),
+        from: impl Fn(&str) -> Option<i64>,
+    ) -> Vec<Samples> {
+        let first = SeriesKey {
+            metric: metric.clone(),
             service: String::new(),
             group: String::new(),
             part: Part::Numerator,
             step: 0,
         };
-        let tail = self
-            .kept
-            .get(&(metric.to_owned(), part, step))
-            .copied()
-            .unwrap_or(i64::MIN);
         self.observed
             .metrics
-            .range(from..)
-            .take_while(|(k, _)| k.metric == metric)
-            .filter(|(k, _)| k.part == part && k.step == step)
-            .map(|(k, buckets)| Samples {
-                series: Series {
-                    metric: k.metric.clone(),
-                    service: k.service.clone(),
-                    group: k.group.clone(),
-                    part: part_name(k.part, k.step),
-                },
-                points: buckets.range(tail..).map(|(at, v)| (*at, *v)).collect(),
+            .range(first..)
+            .take_while(|(k, _)| k.metric == *metric)
+            .filter(|(k, _)| k.part == *part && k.step == *step)
+            .filter_map(|(k, buckets)| {
+                let tail = from(&k.service)?;
+                let points: Vec<(i64, f64)> =
+                    buckets.range(tail..).map(|(at, v)| (*at, *v)).collect();
+                (!points.is_empty()).then(|| Samples {
+                    series: Series {
+                        metric: k.metric.clone(),
+                        service: k.service.clone(),
+                        group: k.group.clone(),
+                        part: part_name(k.part, k.step),
+                    },
+                    points,
+                })
             })
-            .filter(|s| !s.points.is_empty())
             .collect()
     }
 
