@@ -139,14 +139,6 @@ impl<'a> Row<'a> {
             item,
         }
     }
-    /// A row whose evidence has its own name.
-    fn same(key: Key<'a>, item: Item<'a>) -> Self {
-        Self {
-            id: Some(key.clone()),
-            evidence: Some(key),
-            item,
-        }
-    }
     fn heading(text: impl Into<Cow<'a, str>>, right: impl Into<String>) -> Self {
         Self {
             id: None,
@@ -192,7 +184,10 @@ pub fn rows(model: &Model, list: ListId) -> Vec<Row<'_>> {
 /// The ids of a list's rows, for moving.
 #[must_use]
 pub fn ids(model: &Model, list: ListId) -> Vec<Option<Key<'_>>> {
-    rows(model, list).into_iter().map(|r| r.id).collect()
+    match plain_flights(model, list) {
+        Some(flights) => flights.into_iter().map(|f| Some(f.key())).collect(),
+        None => rows(model, list).into_iter().map(|r| r.id).collect(),
+    }
 }
 
 fn of(s: &Situation, list: ListId) -> Vec<Row<'_>> {
@@ -201,7 +196,7 @@ fn of(s: &Situation, list: ListId) -> Vec<Row<'_>> {
         ListId::Calendar => agenda_of(s, &s.calendar.strip),
         ListId::Deploys => deploys(s),
         ListId::Checklist => checklist(s),
-        ListId::Metrics => metrics(s),
+        ListId::Metrics => flights(s).into_iter().map(Flight::row).collect(),
         ListId::Oncall => oncall(s),
         ListId::Journal => s.journal.iter().map(journal).collect(),
         ListId::Debts => debts(s),
@@ -515,66 +510,138 @@ fn plan(p: &PlanView) -> Vec<Row<'_>> {
     out
 }
 
+/// A row of the metrics pane before it has names: there are thousands where there are hundreds of services, and a key draws a few.
+#[derive(Clone, Copy, Debug)]
+pub enum Flight<'a> {
+    /// A metric.
+    Metric(&'a MetricView),
+    /// A gate.
+    Gate(&'a GateView),
+    /// A trigger.
+    Trigger(&'a TriggerView),
+}
+
+impl<'a> Flight<'a> {
+    fn service(self) -> &'a str {
+        match self {
+            Self::Metric(m) => &m.service,
+            Self::Gate(g) => &g.service,
+            Self::Trigger(t) => &t.service,
+        }
+    }
+    fn key(self) -> Key<'a> {
+        match self {
+            Self::Metric(m) => Key::of("metric/", &m.id),
+            Self::Gate(g) => g.id.as_str().into(),
+            Self::Trigger(t) => t.id.as_str().into(),
+        }
+    }
+    fn item(self) -> Item<'a> {
+        match self {
+            Self::Metric(m) => Item::Metric(m),
+            Self::Gate(g) => Item::Gate(g),
+            Self::Trigger(t) => Item::Trigger(t),
+        }
+    }
+    fn row(self) -> Row<'a> {
+        Row {
+            id: Some(self.key()),
+            evidence: Some(self.key()),
+            item: self.item(),
+        }
+    }
+}
+
 /// Service by service, those with a rollout under way first: its metrics, gates, triggers.
-fn metrics(s: &Situation) -> Vec<Row<'_>> {
-    let mut by_service = ByService::default();
-    for m in &s.metrics {
-        by_service.put(
-            &m.service,
-            Row::same(Key::of("metric/", &m.id), Item::Metric(m)),
-        );
-    }
-    for g in &s.gates {
-        by_service.put(&g.service, Row::same(g.id.as_str().into(), Item::Gate(g)));
-    }
-    for t in &s.triggers {
-        by_service.put(
-            &t.service,
-            Row::same(t.id.as_str().into(), Item::Trigger(t)),
-        );
-    }
+fn flights(s: &Situation) -> Vec<Flight<'_>> {
     let rows = s.deployments.iter();
     let moving: BTreeSet<&str> = rows
         .filter(|d| d.release.is_some() && d.state.in_flight())
         .map(|d| d.service.as_str())
         .collect();
-    by_service.rows(|service| !moving.contains(service))
-}
-
-/// Rows by service, the services in the order in which they were met.
-#[derive(Default)]
-struct ByService<'a> {
-    services: Vec<(&'a str, Vec<Row<'a>>)>,
-    places: HashMap<&'a str, usize>,
-    last: usize,
-}
-
-impl<'a> ByService<'a> {
-    fn put(&mut self, service: &'a str, row: Row<'a>) {
+    let all = s.metrics.iter().map(Flight::Metric);
+    let all = all.chain(s.gates.iter().map(Flight::Gate));
+    let all = all.chain(s.triggers.iter().map(Flight::Trigger));
+    let mut ranks: HashMap<&str, (bool, usize)> = HashMap::new();
+    let mut last = ("", (false, 0));
+    let mut ranked: Vec<((bool, usize), Flight<'_>)> =
+        Vec::with_capacity(s.metrics.len() + s.gates.len() + s.triggers.len());
+    for flight in all {
+        let service = flight.service();
         // Most rows are of the same service as the row before.
-        let same = self
-            .services
-            .get(self.last)
-            .is_some_and(|(s, _)| *s == service);
-        if !same {
-            self.last = *self.places.entry(service).or_insert(self.services.len());
-            if self.last == self.services.len() {
-                self.services.push((service, Vec::new()));
+        if ranked.is_empty() || last.0 != service {
+            let next = (!moving.contains(service), ranks.len());
+            last = (service, *ranks.entry(service).or_insert(next));
+        }
+        ranked.push((last.1, flight));
+    }
+    ranked.sort_by_key(|(rank, _)| *rank);
+    ranked.into_iter().map(|(_, flight)| flight).collect()
+}
+
+/// A list's rows as they are drawn: all of them measured, a few of them named.
+pub enum Listed<'a> {
+    /// Whole rows.
+    Rows(Vec<Row<'a>>),
+    /// Those of the metrics pane.
+    Flights(Vec<Flight<'a>>),
+}
+
+impl<'a> Listed<'a> {
+    /// The rows of a list, filtered.
+    #[must_use]
+    pub fn of(model: &'a Model, list: ListId) -> Self {
+        match plain_flights(model, list) {
+            Some(flights) => Self::Flights(flights),
+            None => Self::Rows(rows(model, list)),
+        }
+    }
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Rows(rows) => rows.len(),
+            Self::Flights(flights) => flights.len(),
+        }
+    }
+    /// Are there none?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// Shows what each row shows, with its place.
+    pub fn each(&self, mut look: impl FnMut(usize, &Item<'a>)) {
+        match self {
+            Self::Rows(rows) => {
+                for (i, row) in rows.iter().enumerate() {
+                    look(i, &row.item);
+                }
+            }
+            Self::Flights(flights) => {
+                for (i, flight) in flights.iter().enumerate() {
+                    look(i, &flight.item());
+                }
             }
         }
-        if let Some((_, rows)) = self.services.get_mut(self.last) {
-            rows.push(row);
+    }
+    /// The row at a place.
+    #[must_use]
+    pub fn row(&self, at: usize) -> Option<Cow<'_, Row<'a>>> {
+        match self {
+            Self::Rows(rows) => rows.get(at).map(Cow::Borrowed),
+            Self::Flights(flights) => flights.get(at).map(|f| Cow::Owned(f.row())),
         }
     }
+}
 
-    fn rows(mut self, later: impl Fn(&str) -> bool) -> Vec<Row<'a>> {
-        self.services.sort_by_key(|(service, _)| later(service));
-        let mut out = Vec::with_capacity(self.services.iter().map(|(_, r)| r.len()).sum());
-        for (_, rows) in self.services {
-            out.extend(rows);
-        }
-        out
-    }
+/// The rows of the metrics pane, where that is the list and nothing is filtered.
+fn plain_flights(model: &Model, list: ListId) -> Option<Vec<Flight<'_>>> {
+    let plain = list == ListId::Metrics && model.filter(list).trim().is_empty();
+    model
+        .situation
+        .as_ref()
+        .filter(|_| plain)
+        .map(|s| flights(s))
 }
 
 fn oncall(s: &Situation) -> Vec<Row<'_>> {

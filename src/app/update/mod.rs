@@ -179,8 +179,9 @@ pub fn shown_metric(model: &Model) -> Option<String> {
             .find(|(_, mark, _)| mark.tone != Tone::Pass);
         named(&g.service, &open.or(g.metrics.first())?.0)
     });
-    let first = || match rows::rows(model, ListId::Metrics).first().map(|r| &r.item) {
-        Some(rows::Item::Metric(m)) => Some(*m),
+    let rows = || rows::Listed::of(model, ListId::Metrics);
+    let first = || match rows().row(0).map(|r| r.into_owned().item) {
+        Some(rows::Item::Metric(m)) => Some(m),
         _ => s.metrics.first(),
     };
     by_selection.or_else(first).map(|m| m.id.clone())

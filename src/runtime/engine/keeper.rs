@@ -147,6 +147,7 @@ impl Engine {
         }
         let mut entries = Vec::new();
         let mut samples = Vec::new();
+        let mut minutes_came = false;
         for (id, buckets_came) in std::mem::take(&mut self.changed_needs) {
             let Some(last) = self.observed.feeds.get(&id).and_then(|f| f.last.as_ref()) else {
                 continue;
@@ -155,6 +156,7 @@ impl Engine {
                 && let Some(slot) = self.slots.get(&id)
                 && let Subject::Metric { metric, part, step } = slot.need.subject.clone()
             {
+                minutes_came |= step == BUCKET;
                 let key = (metric, part, step);
                 let tail = self.kept.get(&key).copied().unwrap_or(i64::MIN);
                 samples.extend(self.samples_of(&key, |s| self.is_followed(s).then_some(tail)));
@@ -171,7 +173,9 @@ impl Engine {
                 });
             }
         }
-        let thin = self.keep_others(&mut samples);
+        let thin = minutes_came
+            .then(|| self.keep_others(&mut samples))
+            .flatten();
         let store = self.store.clone();
         // The cache is a convenience: when it cannot be written, the journal's own fault will say why.
         Some(tokio::spawn(async move {
@@ -197,7 +201,7 @@ impl Engine {
         let now = self.clock.now().world.timestamp();
         // Two buckets more: the newest ones may have grown.
         let passed = |t: tokio::time::Instant| t.elapsed().as_secs_f64() * self.clock.speed();
-        let tail = since.map_or(i64::MIN, |t| now - passed(t) as i64 - 180);
+        let tail = now - since.map_or(super::KEEP_OTHERS.as_secs_f64(), passed) as i64 - 180;
         let live: Vec<(String, Part, u64)> = self
             .slots
             .values()

@@ -383,6 +383,13 @@ impl Engine {
                     None | Some(Order::Shutdown) => break,
                     // A question changes nothing: there is nothing to judge anew.
                     Some(Order::Look(look)) => self.look_at(&look),
+                    // Who walks down a list passes many services: the chart of the one where they stay is enough.
+                    Some(Order::Focus { release, service })
+                        if self.observed.session.focus.0 == release =>
+                    {
+                        self.observed.session.focus.1 = service;
+                        dirty.get_or_insert_with(Tick::now);
+                    }
                     Some(order) => {
                         self.order(order).await;
                         dirty = Some(Tick::now() - SETTLE);
