@@ -77,7 +77,10 @@ pub fn plain(item: &Item<'_>) -> String {
 /// What stands behind a row: the situation's evidence, or the row's own fields.
 #[must_use]
 pub fn evidence(s: &Situation, row: &Row<'_>) -> Evidence {
-    let kept = row.evidence.as_ref().and_then(|k| s.evidence.get(k));
+    let kept = row
+        .evidence
+        .as_ref()
+        .and_then(|k| s.evidence.get(&*k.text()));
     kept.cloned().unwrap_or_else(|| own(s, row))
 }
 

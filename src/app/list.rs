@@ -73,9 +73,26 @@ pub struct ListState {
     pub touched: bool,
 }
 
+/// What names a row.
+pub trait Named {
+    /// Is that its name?
+    fn is(&self, name: &str) -> bool;
+    /// The name.
+    fn whole(&self) -> String;
+}
+
+impl Named for String {
+    fn is(&self, name: &str) -> bool {
+        self == name
+    }
+    fn whole(&self) -> String {
+        self.clone()
+    }
+}
+
 impl ListState {
     /// Moves by `by` rows among `ids` (`None`: a row that cannot be selected).
-    pub fn step(&mut self, ids: &[Option<String>], by: i64) {
+    pub fn step<N: Named>(&mut self, ids: &[Option<N>], by: i64) {
         let places: Vec<usize> = (0..ids.len())
             .filter(|i| ids.get(*i).is_some_and(Option::is_some))
             .collect();
@@ -95,7 +112,7 @@ impl ListState {
                 .unwrap_or(last),
         };
         if let Some(place) = places.get(target) {
-            self.selected = ids.get(*place).cloned().flatten();
+            self.selected = ids.get(*place).and_then(Option::as_ref).map(N::whole);
             self.seen_at = *place;
             self.chosen = target > 0;
             self.touched = true;
@@ -104,13 +121,14 @@ impl ListState {
 
     /// The selected row's place among `ids`.
     #[must_use]
-    pub fn place(&self, ids: &[Option<String>]) -> Option<usize> {
-        let selected = self.selected.as_ref()?;
-        ids.iter().position(|id| id.as_ref() == Some(selected))
+    pub fn place<N: Named>(&self, ids: &[Option<N>]) -> Option<usize> {
+        let selected = self.selected.as_deref()?;
+        ids.iter()
+            .position(|id| id.as_ref().is_some_and(|id| id.is(selected)))
     }
 
     /// For lists on whose rows nothing acts: goes back to the first row where none was chosen, or the chosen one is gone.
-    pub fn follow_top(&mut self, ids: &[Option<String>]) {
+    pub fn follow_top<N: Named>(&mut self, ids: &[Option<N>]) {
         if !self.chosen || self.place(ids).is_none() {
             self.selected = None;
             self.offset = 0;
@@ -119,9 +137,9 @@ impl ListState {
     }
 
     /// Keeps the selection drawn in `height` rows; selects the first row where nothing was ever selected.
-    pub fn settle(&mut self, ids: &[Option<String>], height: usize) {
+    pub fn settle<N: Named>(&mut self, ids: &[Option<N>], height: usize) {
         if self.selected.is_none() {
-            self.selected = ids.iter().flatten().next().cloned();
+            self.selected = ids.iter().flatten().next().map(N::whole);
         }
         let most = ids.len().saturating_sub(height);
         if let Some(place) = self.place(ids) {
@@ -211,7 +229,7 @@ mod tests {
         s.step(&all, -100);
         s.settle(&all, 4);
         assert_eq!(s.offset, 0, "with its heading");
-        s.settle(&[], 0);
+        s.settle::<String>(&[], 0);
     }
 
     #[test]

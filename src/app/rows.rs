@@ -1,6 +1,7 @@
 //! The rows of every list, borrowed from the situation. View, selection, filter, evidence and copy all read these.
 
 use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{Days, NaiveDate};
 
@@ -15,18 +16,70 @@ use crate::domain::situation::{
 use crate::domain::time::{Instant, day_start};
 
 use super::calendar::{self, View};
-use super::list::{ListId, matches};
+use super::list::{ListId, Named, matches};
 use super::model::{Model, Notice};
 
 /// One row.
 #[derive(Clone, Debug)]
 pub struct Row<'a> {
     /// Stable id; `None`: cannot be selected.
-    pub id: Option<String>,
+    pub id: Option<Key<'a>>,
     /// Key into the situation's evidence.
-    pub evidence: Option<String>,
+    pub evidence: Option<Key<'a>>,
     /// What it shows.
     pub item: Item<'a>,
+}
+
+/// A row's name, such as `metric/checkout/p95`: what it is of and the name itself, joined only where the whole is wanted.
+/// Five hundred services have thousands of rows, and every key goes through all of them.
+#[derive(Clone, Debug)]
+pub struct Key<'a> {
+    of: &'static str,
+    name: Cow<'a, str>,
+}
+
+impl<'a> Key<'a> {
+    fn of(of: &'static str, name: &'a str) -> Self {
+        Self {
+            of,
+            name: Cow::Borrowed(name),
+        }
+    }
+
+    /// The whole name.
+    #[must_use]
+    pub fn text(&self) -> Cow<'_, str> {
+        if self.of.is_empty() {
+            Cow::Borrowed(&self.name)
+        } else {
+            Cow::Owned(format!("{}{}", self.of, self.name))
+        }
+    }
+}
+
+impl Named for Key<'_> {
+    fn is(&self, name: &str) -> bool {
+        name.len() == self.of.len() + self.name.len()
+            && name.strip_prefix(self.of) == Some(&*self.name)
+    }
+    fn whole(&self) -> String {
+        self.text().into_owned()
+    }
+}
+
+impl From<String> for Key<'_> {
+    fn from(name: String) -> Self {
+        Self {
+            of: "",
+            name: Cow::Owned(name),
+        }
+    }
+}
+
+impl<'a> From<&'a str> for Key<'a> {
+    fn from(name: &'a str) -> Self {
+        Self::of("", name)
+    }
 }
 
 /// What a row shows.
@@ -79,10 +132,10 @@ pub enum Item<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn new(id: impl Into<String>, evidence: Option<String>, item: Item<'a>) -> Self {
+    fn new(id: impl Into<Key<'a>>, evidence: Option<String>, item: Item<'a>) -> Self {
         Self {
             id: Some(id.into()),
-            evidence,
+            evidence: evidence.map(Key::from),
             item,
         }
     }
@@ -94,7 +147,11 @@ impl<'a> Row<'a> {
         }
     }
     fn text(id: &str, evidence: Option<&str>, tone: Tone, text: impl Into<Cow<'a, str>>) -> Self {
-        Self::new(id, evidence.map(Into::into), Item::Text(tone, text.into()))
+        Self::new(
+            id.to_owned(),
+            evidence.map(Into::into),
+            Item::Text(tone, text.into()),
+        )
     }
 
     /// The row as one line of plain text.
@@ -126,8 +183,11 @@ pub fn rows(model: &Model, list: ListId) -> Vec<Row<'_>> {
 
 /// The ids of a list's rows, for moving.
 #[must_use]
-pub fn ids(model: &Model, list: ListId) -> Vec<Option<String>> {
-    rows(model, list).into_iter().map(|r| r.id).collect()
+pub fn ids(model: &Model, list: ListId) -> Vec<Option<Key<'_>>> {
+    match plain_flights(model, list) {
+        Some(flights) => flights.into_iter().map(|f| Some(f.key())).collect(),
+        None => rows(model, list).into_iter().map(|r| r.id).collect(),
+    }
 }
 
 fn of(s: &Situation, list: ListId) -> Vec<Row<'_>> {
@@ -136,7 +196,7 @@ fn of(s: &Situation, list: ListId) -> Vec<Row<'_>> {
         ListId::Calendar => agenda_of(s, &s.calendar.strip),
         ListId::Deploys => deploys(s),
         ListId::Checklist => checklist(s),
-        ListId::Metrics => metrics(s),
+        ListId::Metrics => flights(s).into_iter().map(Flight::row).collect(),
         ListId::Oncall => oncall(s),
         ListId::Journal => s.journal.iter().map(journal).collect(),
         ListId::Debts => debts(s),
@@ -173,11 +233,11 @@ fn deploys(s: &Situation) -> Vec<Row<'_>> {
 }
 
 fn deploy(d: &DeployRow) -> Row<'_> {
-    Row::new(
-        d.id.clone(),
-        Some(format!("deploy/{}", d.id)),
-        Item::Deploy(d),
-    )
+    Row {
+        id: Some(d.id.as_str().into()),
+        evidence: Some(Key::of("deploy/", &d.id)),
+        item: Item::Deploy(d),
+    }
 }
 
 fn journal(j: &JournalLine) -> Row<'_> {
@@ -454,33 +514,138 @@ fn plan(p: &PlanView) -> Vec<Row<'_>> {
     out
 }
 
-/// Service by service, those with a rollout under way first: its metrics, gates, triggers.
-fn metrics(s: &Situation) -> Vec<Row<'_>> {
-    let mut services: Vec<&str> = Vec::new();
-    let named = s.metrics.iter().map(|m| m.service.as_str());
-    let named = named.chain(s.gates.iter().map(|g| g.service.as_str()));
-    for service in named.chain(s.triggers.iter().map(|t| t.service.as_str())) {
-        if !services.contains(&service) {
-            services.push(service);
+/// A row of the metrics pane before it has names: there are thousands where there are hundreds of services, and a key draws a few.
+#[derive(Clone, Copy, Debug)]
+pub enum Flight<'a> {
+    /// A metric.
+    Metric(&'a MetricView),
+    /// A gate.
+    Gate(&'a GateView),
+    /// A trigger.
+    Trigger(&'a TriggerView),
+}
+
+impl<'a> Flight<'a> {
+    fn service(self) -> &'a str {
+        match self {
+            Self::Metric(m) => &m.service,
+            Self::Gate(g) => &g.service,
+            Self::Trigger(t) => &t.service,
         }
     }
-    let moving = |service: &str| {
-        let mut rows = s.deployments.iter();
-        rows.any(|d| d.service == service && d.release.is_some() && d.state.in_flight())
-    };
-    services.sort_by_key(|service| !moving(service));
-    let mut out = Vec::with_capacity(s.metrics.len() + s.gates.len() + s.triggers.len());
-    for service in services {
-        out.extend(s.metrics.iter().filter(|m| m.service == service).map(|m| {
-            let evidence = format!("metric/{}", m.id);
-            Row::new(evidence.clone(), Some(evidence), Item::Metric(m))
-        }));
-        let gates = s.gates.iter().filter(|g| g.service == service);
-        out.extend(gates.map(|g| Row::new(g.id.clone(), Some(g.id.clone()), Item::Gate(g))));
-        let triggers = s.triggers.iter().filter(|t| t.service == service);
-        out.extend(triggers.map(|t| Row::new(t.id.clone(), Some(t.id.clone()), Item::Trigger(t))));
+    fn key(self) -> Key<'a> {
+        match self {
+            Self::Metric(m) => Key::of("metric/", &m.id),
+            Self::Gate(g) => g.id.as_str().into(),
+            Self::Trigger(t) => t.id.as_str().into(),
+        }
     }
-    out
+    fn item(self) -> Item<'a> {
+        match self {
+            Self::Metric(m) => Item::Metric(m),
+            Self::Gate(g) => Item::Gate(g),
+            Self::Trigger(t) => Item::Trigger(t),
+        }
+    }
+    fn row(self) -> Row<'a> {
+        Row {
+            id: Some(self.key()),
+            evidence: Some(self.key()),
+            item: self.item(),
+        }
+    }
+}
+
+/// Service by service, those with a rollout under way first: its metrics, gates, triggers.
+fn flights(s: &Situation) -> Vec<Flight<'_>> {
+    let rows = s.deployments.iter();
+    let moving: BTreeSet<&str> = rows
+        .filter(|d| d.release.is_some() && d.state.in_flight())
+        .map(|d| d.service.as_str())
+        .collect();
+    let all = s.metrics.iter().map(Flight::Metric);
+    let all = all.chain(s.gates.iter().map(Flight::Gate));
+    let all = all.chain(s.triggers.iter().map(Flight::Trigger));
+    let mut ranks: HashMap<&str, (bool, usize)> = HashMap::new();
+    let mut last = ("", (false, 0));
+    let mut ranked: Vec<((bool, usize), Flight<'_>)> =
+        Vec::with_capacity(s.metrics.len() + s.gates.len() + s.triggers.len());
+    for flight in all {
+        let service = flight.service();
+        // Most rows are of the same service as the row before.
+        if ranked.is_empty() || last.0 != service {
+            let next = (!moving.contains(service), ranks.len());
+            last = (service, *ranks.entry(service).or_insert(next));
+        }
+        ranked.push((last.1, flight));
+    }
+    ranked.sort_by_key(|(rank, _)| *rank);
+    ranked.into_iter().map(|(_, flight)| flight).collect()
+}
+
+/// A list's rows as they are drawn: all of them measured, a few of them named.
+pub enum Listed<'a> {
+    /// Whole rows.
+    Rows(Vec<Row<'a>>),
+    /// Those of the metrics pane.
+    Flights(Vec<Flight<'a>>),
+}
+
+impl<'a> Listed<'a> {
+    /// The rows of a list, filtered.
+    #[must_use]
+    pub fn of(model: &'a Model, list: ListId) -> Self {
+        match plain_flights(model, list) {
+            Some(flights) => Self::Flights(flights),
+            None => Self::Rows(rows(model, list)),
+        }
+    }
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Rows(rows) => rows.len(),
+            Self::Flights(flights) => flights.len(),
+        }
+    }
+    /// Are there none?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// Shows what each row shows, with its place.
+    pub fn each(&self, mut look: impl FnMut(usize, &Item<'a>)) {
+        match self {
+            Self::Rows(rows) => {
+                for (i, row) in rows.iter().enumerate() {
+                    look(i, &row.item);
+                }
+            }
+            Self::Flights(flights) => {
+                for (i, flight) in flights.iter().enumerate() {
+                    look(i, &flight.item());
+                }
+            }
+        }
+    }
+    /// The row at a place.
+    #[must_use]
+    pub fn row(&self, at: usize) -> Option<Cow<'_, Row<'a>>> {
+        match self {
+            Self::Rows(rows) => rows.get(at).map(Cow::Borrowed),
+            Self::Flights(flights) => flights.get(at).map(|f| Cow::Owned(f.row())),
+        }
+    }
+}
+
+/// The rows of the metrics pane, where that is the list and nothing is filtered.
+fn plain_flights(model: &Model, list: ListId) -> Option<Vec<Flight<'_>>> {
+    let plain = list == ListId::Metrics && model.filter(list).trim().is_empty();
+    model
+        .situation
+        .as_ref()
+        .filter(|_| plain)
+        .map(|s| flights(s))
 }
 
 fn oncall(s: &Situation) -> Vec<Row<'_>> {

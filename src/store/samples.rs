@@ -1,6 +1,6 @@
 //! Kept samples: one value a series and bucket.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sqlx::{QueryBuilder, Sqlite};
 
@@ -13,6 +13,12 @@ const MAX_TEXT: usize = 1024;
 
 /// Rows of one INSERT: three values each, under SQLite's 32,766.
 const ROWS: usize = 2000;
+
+/// Series that are looked up one by one.
+const FEW: usize = 8;
+
+/// Series of one transaction that thins them.
+const SERIES_A_TURN: usize = 500;
 
 /// Rows of one transaction: an append waits no longer than that takes.
 const ROWS_A_TURN: usize = 10_000;
@@ -74,20 +80,78 @@ impl Store {
             }
         }
         let mut tx = self.begin("keeping samples").await?;
-        let mut rows = 0;
+        let known = known(&mut tx, sets).await?;
+        let mut written = 0;
+        // Rows of many series in one statement: five hundred services bring one bucket each.
+        let mut rows = Vec::with_capacity(ROWS);
         for set in sets {
-            let id = series_id(&mut tx, &set.series).await?;
-            for points in set.points.chunks(ROWS) {
-                if rows + points.len() > ROWS_A_TURN {
+            let id = match known.get(&set.series) {
+                Some(id) => *id,
+                None => series_id(&mut tx, &set.series).await?,
+            };
+            for (bucket, value) in &set.points {
+                rows.push((id, *bucket, *value));
+                if rows.len() < ROWS {
+                    continue;
+                }
+                put(&mut tx, &rows).await?;
+                written += rows.len();
+                rows.clear();
+                if written >= ROWS_A_TURN {
                     tx.commit().await?;
                     tx = self.begin("keeping samples").await?;
-                    rows = 0;
+                    written = 0;
                 }
-                put(&mut tx, id, points).await?;
-                rows += points.len();
             }
         }
+        if !rows.is_empty() {
+            put(&mut tx, &rows).await?;
+        }
         tx.commit().await
+    }
+
+    /// Lets go of what nobody asks for any more: of the services named in `long` what ended before `long_before`, of all others what
+    /// ended before `before` (Unix seconds); returns how many samples.
+    ///
+    /// # Errors
+    /// As every write.
+    pub async fn thin_samples(
+        &self,
+        long: &[String],
+        long_before: i64,
+        before: i64,
+    ) -> Result<u64, StoreError> {
+        let fail = |e| named(self.file(), "thinning samples", e);
+        let all: Vec<(i64, String)> = sqlx::query_as("SELECT id, service FROM series ORDER BY id")
+            .fetch_all(self.readers())
+            .await
+            .map_err(fail)?;
+        let mut dropped = 0;
+        for some in all.chunks(SERIES_A_TURN) {
+            // A turn at a time, and the journal has its own between two.
+            let mut tx = self.begin("thinning samples").await?;
+            for (id, service) in some {
+                let until = if long.contains(service) {
+                    long_before
+                } else {
+                    before
+                };
+                let done = sqlx::query("DELETE FROM sample WHERE series = ?1 AND bucket < ?2")
+                    .bind(id)
+                    .bind(until)
+                    .execute(tx.conn())
+                    .await
+                    .map_err(|e| tx.failed(e))?;
+                dropped += done.rows_affected();
+                sqlx::query("DELETE FROM series WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM sample WHERE series = ?1)")
+                    .bind(id)
+                    .execute(tx.conn())
+                    .await
+                    .map_err(|e| tx.failed(e))?;
+            }
+            tx.commit().await?;
+        }
+        Ok(dropped)
     }
 
     /// Reads samples, by series and then by bucket; series without a sample in the span are left out.
@@ -169,42 +233,34 @@ impl Store {
         };
         Ok(rows.into_iter().map(span).collect())
     }
+}
 
-    /// Drops samples of buckets that ended before `before` (Unix seconds), of one service or of all; returns how many.
-    ///
-    /// # Errors
-    /// As every write.
-    pub async fn prune_samples(
-        &self,
-        service: Option<&str>,
-        before: i64,
-    ) -> Result<u64, StoreError> {
-        let ids: Vec<i64> =
-            sqlx::query_scalar("SELECT id FROM series WHERE ?1 IS NULL OR service = ?1")
-                .bind(service)
-                .fetch_all(self.readers())
-                .await
-                .map_err(|e| named(self.file(), "pruning samples", e))?;
-        let mut dropped = 0;
-        // A series at a time: the key begins with it, and the journal has its turn between two.
-        for id in ids {
-            let mut tx = self.begin("pruning samples").await?;
-            let done = sqlx::query("DELETE FROM sample WHERE series = ?1 AND bucket < ?2")
-                .bind(id)
-                .bind(before)
-                .execute(tx.conn())
-                .await
-                .map_err(|e| tx.failed(e))?;
-            sqlx::query("DELETE FROM series WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM sample WHERE series = ?1)")
-                .bind(id)
-                .execute(tx.conn())
-                .await
-                .map_err(|e| tx.failed(e))?;
-            tx.commit().await?;
-            dropped += done.rows_affected();
-        }
-        Ok(dropped)
+/// Ids of the series that are there already, where there are enough of them that one question is less than one each.
+async fn known(tx: &mut WriteTx<'_>, sets: &[Samples]) -> Result<HashMap<Series, i64>, StoreError> {
+    let mut out = HashMap::new();
+    if sets.len() < FEW {
+        return Ok(out);
     }
+    let metrics: BTreeSet<&str> = sets.iter().map(|s| s.series.metric.as_str()).collect();
+    for metric in metrics {
+        let rows: Vec<(i64, String, String, String)> =
+            sqlx::query_as("SELECT id, service, grp, part FROM series WHERE metric = ?1")
+                .bind(metric)
+                .fetch_all(tx.conn())
+                .await
+                .map_err(|e| tx.failed(e))?;
+        out.extend(rows.into_iter().map(|(id, service, group, part)| {
+            let metric = metric.to_owned();
+            let series = Series {
+                metric,
+                service,
+                group,
+                part,
+            };
+            (series, id)
+        }));
+    }
+    Ok(out)
 }
 
 async fn series_id(tx: &mut WriteTx<'_>, series: &Series) -> Result<i64, StoreError> {
@@ -222,16 +278,16 @@ async fn series_id(tx: &mut WriteTx<'_>, series: &Series) -> Result<i64, StoreEr
     .map_err(|e| tx.failed(e))
 }
 
-async fn put(tx: &mut WriteTx<'_>, id: i64, points: &[(i64, f64)]) -> Result<(), StoreError> {
+async fn put(tx: &mut WriteTx<'_>, rows: &[(i64, i64, f64)]) -> Result<(), StoreError> {
     let mut query = QueryBuilder::<Sqlite>::new("INSERT INTO sample (series, bucket, value) ");
-    query.push_values(points, |mut row, (bucket, value)| {
-        row.push_bind(id)
+    query.push_values(rows, |mut row, (id, bucket, value)| {
+        row.push_bind(*id)
             .push_bind(*bucket)
             .push_bind((!value.is_nan()).then_some(*value));
     });
     query.push(" ON CONFLICT DO UPDATE SET value = excluded.value");
     // Kept prepared only in its full length: the rest has as many lengths as it likes.
-    let full = points.len() == ROWS;
+    let full = rows.len() == ROWS;
     query
         .build()
         .persistent(full)

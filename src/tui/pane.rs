@@ -8,8 +8,8 @@ use super::theme::Theme;
 use super::{metrics, row};
 use crate::app::Model;
 use crate::app::layout::{Area, Pane, Shape};
-use crate::app::list::ListId;
-use crate::app::rows;
+use crate::app::list::{ListId, Named};
+use crate::app::rows::{self, Listed};
 use crate::app::words;
 use crate::domain::situation::Situation;
 
@@ -155,20 +155,23 @@ pub fn list(
     list: ListId,
     area: Area,
 ) -> usize {
-    let rows = rows::rows(model, list);
+    let rows = Listed::of(model, list);
     if rows.is_empty() {
         empty(model, s, theme, buf, list, area);
         return 0;
     }
     let state = model.lists.get(&list).cloned().unwrap_or_default();
     let focused = model.focused_list() == Some(list);
-    let shown = rows.iter().enumerate().skip(state.offset);
     let shape = row::Shape::of(s, &rows, area);
-    for ((i, r), n) in shown.zip(0..area.h) {
+    for (i, n) in (state.offset..rows.len()).zip(0..area.h) {
+        let Some(r) = rows.row(i) else {
+            break;
+        };
         let pen = Pen::new(buf, theme, area, n);
         let loud = shape.loudest == Some(i);
         row::row(model, s, theme, pen, &r.item, (&shape, loud));
-        let selected = r.id.is_some() && r.id == state.selected;
+        let selected = r.id.as_ref().zip(state.selected.as_deref());
+        let selected = selected.is_some_and(|(id, name)| id.is(name));
         if selected && focused {
             Pen::over(buf, area, n, theme.selected);
         }

@@ -11,7 +11,7 @@ use super::theme::Theme;
 use crate::app::Model;
 use crate::app::layout::Area;
 use crate::app::model::Loudness;
-use crate::app::rows::{Item, Row};
+use crate::app::rows::{Item, Listed};
 use crate::app::words;
 use crate::domain::event::StepState;
 use crate::domain::observe::Freshness;
@@ -38,15 +38,17 @@ pub struct Shape {
 impl Shape {
     /// Measures the rows for an area.
     #[must_use]
-    pub fn of(s: &Situation, rows: &[Row<'_>], area: Area) -> Self {
+    pub fn of(s: &Situation, rows: &Listed<'_>, area: Area) -> Self {
         let total = usize::from(area.w);
+        let mut days = false;
+        rows.each(|_, item| days |= matches!(item, Item::Day(..)));
         let mut shape = Self {
-            narrow: total < 56 && !(matches_days(rows) && total > 40),
+            narrow: total < 56 && !(days && total > 40),
             ..Self::default()
         };
         let mut loudest = Tone::Plain;
-        for (i, r) in rows.iter().enumerate() {
-            shape.loudest = match urgency(s, &r.item) {
+        rows.each(|i, item| {
+            shape.loudest = match urgency(s, item) {
                 Tone::Fail if loudest != Tone::Fail => {
                     loudest = Tone::Fail;
                     Some(i)
@@ -57,38 +59,48 @@ impl Shape {
                 }
                 _ => shape.loudest,
             };
-            let (name, second, word): (Cow<'_, str>, usize, &Mark) = match &r.item {
-                Item::Deploy(d) => {
-                    shape.bar = shape.bar.max(width(&step_bar(d, true, shape.narrow)));
-                    shape.deploys = true;
-                    (place(s, d), versions(d, ">").chars().count(), &d.mark)
-                }
-                Item::Metric(m) => (m.service.as_str().into(), width(&m.title), &m.mark),
-                Item::Gate(g) => (g.service.as_str().into(), width(&g.gate) + 5, &g.mark),
-                Item::Trigger(t) => (t.service.as_str().into(), width(&t.trigger) + 8, &t.mark),
-                Item::Oncall(o) => (o.person.as_str().into(), 0, &o.mark),
-                Item::Feed(f) => (f.source.as_str().into(), width(&f.what), &f.mark),
-                Item::Journal(j) => {
-                    shape.time = shape.time.max(width(&when(s, j.at)));
-                    shape.name = shape.name.max(width(&j.actor)).min(12);
-                    continue;
-                }
-                _ => continue,
-            };
-            shape.name = shape.name.max(width(&name));
-            shape.second = shape.second.max(second);
-            shape.word = shape.word.max(width(&word.word));
-        }
+            shape.measure(s, item);
+        });
         let share = if shape.deploys { 4 } else { 3 };
         shape.name = shape.name.min((total / share).max(6)).min(18);
         shape.second = shape.second.min((total / 3).max(8));
         shape.word = shape.word.min(12);
         shape
     }
+
+    /// Widens the columns for one row.
+    fn measure(&mut self, s: &Situation, item: &Item<'_>) {
+        let (name, (second, more), word): (Cow<'_, str>, (&str, usize), &Mark) = match item {
+            Item::Deploy(d) => {
+                self.bar = self.bar.max(width(&step_bar(d, true, self.narrow)));
+                self.deploys = true;
+                // In characters, as versions are cut.
+                self.second = self.second.max(versions(d, ">").chars().count());
+                (place(s, d), ("", 0), &d.mark)
+            }
+            Item::Metric(m) => (m.service.as_str().into(), (&m.title, 0), &m.mark),
+            Item::Gate(g) => (g.service.as_str().into(), (&g.gate, 5), &g.mark),
+            Item::Trigger(t) => (t.service.as_str().into(), (&t.trigger, 8), &t.mark),
+            Item::Oncall(o) => (o.person.as_str().into(), ("", 0), &o.mark),
+            Item::Feed(f) => (f.source.as_str().into(), (&f.what, 0), &f.mark),
+            Item::Journal(j) => {
+                self.time = self.time.max(width(&when(s, j.at)));
+                self.name = self.name.max(width(&j.actor)).min(12);
+                return;
+            }
+            _ => return,
+        };
+        wider(&mut self.name, &name, 0);
+        wider(&mut self.second, second, more);
+        wider(&mut self.word, &word.word, 0);
+    }
 }
 
-fn matches_days(rows: &[Row<'_>]) -> bool {
-    rows.iter().any(|r| matches!(r.item, Item::Day(..)))
+/// Makes a column as wide as a text and so much more. No text is wider than its bytes: most need not be measured.
+fn wider(column: &mut usize, text: &str, more: usize) {
+    if text.len() + more > *column {
+        *column = (*column).max(width(text) + more);
+    }
 }
 
 /// How much a row asks for a person.

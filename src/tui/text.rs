@@ -55,6 +55,10 @@ pub fn plain(text: &str) -> Cow<'_, str> {
 /// Columns the text takes.
 #[must_use]
 pub fn width(text: &str) -> usize {
+    // Most names are plain: a column a byte, without looking every character up.
+    if text.bytes().all(|b| (0x20..0x7f).contains(&b)) {
+        return text.len();
+    }
     text.width()
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::app::calendar;
 use crate::app::keymap::Keymap;
-use crate::app::list::ListId;
+use crate::app::list::{ListId, Named};
 use crate::app::model::{Loudness, Model, Overlay};
 use crate::app::msg::Effect;
 use crate::app::port::Fact;
@@ -158,7 +158,7 @@ fn spoken(model: &mut Model, s: &Situation) {
         return;
     }
     let ids = crate::app::rows::ids(model, ListId::Metrics);
-    let known = |key: &&str| ids.iter().flatten().any(|id| id == key);
+    let known = |key: &&str| ids.iter().flatten().any(|id| id.is(key));
     let keys = s.band.reasons.iter().filter_map(|r| r.evidence.as_deref());
     if let Some(key) = keys.into_iter().find(known) {
         let key = key.to_string();

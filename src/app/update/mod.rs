@@ -10,7 +10,7 @@ use crate::domain::time::Now;
 
 use super::calendar::View;
 use super::layout::{Layout, Pane};
-use super::list::ListId;
+use super::list::{ListId, Named};
 use super::model::{Loudness, Model};
 use super::msg::{Effect, Mouse, Msg};
 use super::port::Order;
@@ -114,9 +114,10 @@ fn settle_one(model: &mut Model, layout: &Layout, list: ListId) {
     let Some(area) = model.list_area_in(layout, list) else {
         return;
     };
+    // The ids are borrowed from the model: the list's state is put back when they are done with.
+    let mut state = model.lists.get(&list).cloned().unwrap_or_default();
     let ids = rows::ids(model, list);
     let next = next_of(model, list);
-    let state = model.lists.entry(list).or_default();
     if let Some(next) = next.filter(|_| !state.touched && state.filter.is_empty()) {
         state.selected = Some(next);
     }
@@ -124,6 +125,8 @@ fn settle_one(model: &mut Model, layout: &Layout, list: ListId) {
         state.follow_top(&ids);
     }
     state.settle(&ids, usize::from(area.h));
+    drop(ids);
+    model.lists.insert(list, state);
 }
 
 /// The row that a list opens at: of the checklist the next thing to do.
@@ -176,8 +179,9 @@ pub fn shown_metric(model: &Model) -> Option<String> {
             .find(|(_, mark, _)| mark.tone != Tone::Pass);
         named(&g.service, &open.or(g.metrics.first())?.0)
     });
-    let first = || match rows::rows(model, ListId::Metrics).first().map(|r| &r.item) {
-        Some(rows::Item::Metric(m)) => Some(*m),
+    let rows = || rows::Listed::of(model, ListId::Metrics);
+    let first = || match rows().row(0).map(|r| r.into_owned().item) {
+        Some(rows::Item::Metric(m)) => Some(m),
         _ => s.metrics.first(),
     };
     by_selection.or_else(first).map(|m| m.id.clone())
@@ -207,11 +211,13 @@ fn pointer(model: &mut Model, mouse: Mouse) -> Vec<Effect> {
                 return Vec::new();
             };
             if area.holds(x, y) && !(list == ListId::Calendar && calendar::is_grid(model)) {
+                let offset = model.lists.get(&list).map_or(0, |l| l.offset);
+                let at = offset + usize::from(y - area.y);
                 let ids = rows::ids(model, list);
+                let id = ids.get(at).and_then(Option::as_ref).map(Named::whole);
                 let state = model.lists.entry(list).or_default();
-                let at = state.offset + usize::from(y - area.y);
-                if let Some(Some(id)) = ids.get(at) {
-                    state.selected = Some(id.clone());
+                if id.is_some() {
+                    state.selected = id;
                     state.chosen = true;
                     state.touched = true;
                 }

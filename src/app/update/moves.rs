@@ -5,11 +5,11 @@ use crate::app::calendar::{self, View};
 use crate::app::edit::Edit;
 use crate::app::fields;
 use crate::app::layout::{Pane, Shape};
-use crate::app::list::ListId;
+use crate::app::list::{ListId, Named};
 use crate::app::model::{Loudness, Model, Overlay, RANGES};
 use crate::app::msg::Effect;
 use crate::app::port::Order;
-use crate::app::rows::{self, Row};
+use crate::app::rows::{self, Key, Row};
 use crate::app::tour::Stop;
 use crate::domain::situation::Situation;
 
@@ -276,8 +276,9 @@ pub(super) fn step(model: &mut Model, by: i64) {
         calendar::upright(model, by);
         return;
     }
-    let ids = rows::ids(model, list);
-    model.lists.entry(list).or_default().step(&ids, by);
+    let mut state = model.lists.get(&list).cloned().unwrap_or_default();
+    state.step(&rows::ids(model, list), by);
+    model.lists.insert(list, state);
 }
 
 /// Gives the focused list's selected row to `f`.
@@ -290,16 +291,19 @@ pub(super) fn with_selected<T>(
     let selected = model.lists.get(&list)?.selected.as_deref()?;
     let s = model.situation.as_ref()?;
     let rows = rows::rows(model, list);
-    let row = rows.iter().find(|r| r.id.as_deref() == Some(selected))?;
+    let row = rows
+        .iter()
+        .find(|r| r.id.as_ref().is_some_and(|id| id.is(selected)))?;
     Some(f(row, s))
 }
 
 fn evidence(model: &mut Model) {
     let shown = with_selected(model, |row, s| {
-        let id = row.id.as_deref().unwrap_or_default();
-        match calendar::about(model, id) {
-            Some(_) => (row.id.clone(), fields::evidence(s, row)),
-            None => (row.evidence.clone(), fields::evidence(s, row)),
+        let whole = |key: &Option<Key<'_>>| key.as_ref().map(Named::whole);
+        let id = whole(&row.id);
+        match calendar::about(model, id.as_deref().unwrap_or_default()) {
+            Some(_) => (id, fields::evidence(s, row)),
+            None => (whole(&row.evidence), fields::evidence(s, row)),
         }
     });
     match shown {
@@ -320,7 +324,7 @@ pub(super) fn go_to(model: &mut Model, text: &str) -> Result<(), String> {
     let id = format!("calendar/day/{date}");
     if calendar::drawn(model).is_none() {
         let ids = rows::ids(model, ListId::Calendar);
-        if !ids.iter().flatten().any(|other| *other == id) {
+        if !ids.iter().flatten().any(|other| other.is(&id)) {
             // Beyond the eight days of the small pane: a month has it.
             calendar::show(model, View::Month);
         }

@@ -2,7 +2,8 @@
 //! data-source proxy.
 //!
 //! Reads: `range` (argument `query`; its `$bucket` becomes the span's step, such as `60s`; optional `columns` and `fold`
-//! for a chart; `series` is the same read) and `query` (an instant). An answer's newest data is the newest finite sample of any series, so that a
+//! for a chart; optional `only`, a JSON list of values of the label `only_label`, beside series that lack it; `series` is the same
+//! read) and `query` (an instant). An answer's newest data is the newest finite sample of any series, so that a
 //! source that stopped shows its age. A result without any finite sample has no newest time: it is as new as the answer,
 //! and without samples no verdict can come of it.
 
@@ -73,6 +74,8 @@ struct Server {
 impl Server {
     async fn series(&self, call: &Call, span: Option<ReadSpan>) -> Result<Answer, Fault> {
         let query = self.argument(call, "query")?;
+        let narrow = self.narrow(call, query)?;
+        let query = narrow.as_deref().unwrap_or(query);
         match call.read.as_str() {
             "range" | "series" => {
                 let span = span.ok_or_else(|| self.config("the read \"range\" needs a span"))?;
@@ -211,6 +214,16 @@ impl Server {
         Ok(format!("answers queries on {host} and names no version"))
     }
 
+    /// The query for some values of a label alone, where that is asked.
+    fn narrow(&self, call: &Call, query: &str) -> Result<Option<String>, Fault> {
+        let Some((values, label)) = call.args.get("only").zip(call.args.get("only_label")) else {
+            return Ok(None);
+        };
+        let values: Vec<String> = serde_json::from_str(values)
+            .map_err(|e| self.config(&format!("only is a JSON list of texts: {e}")))?;
+        Ok(Some(only(query, label, &values)))
+    }
+
     fn argument<'c>(&self, call: &'c Call, name: &str) -> Result<&'c str, Fault> {
         match call.args.get(name).map(String::as_str) {
             Some(text) if !text.trim().is_empty() => Ok(text),
@@ -323,6 +336,21 @@ fn answer<S>(folded: Folded<S>, points: impl Fn(S) -> Vec<(i64, f64)>) -> Answer
         partial: folded.partial,
         interval: None,
     }
+}
+
+/// Of a query's series those alone that have one of the values in that label, and those that lack it: the set operator drops the
+/// others before they are written into the answer.
+fn only(query: &str, label: &str, values: &[String]) -> String {
+    let mut out = format!("(\n{query}\n) and on ({label}) (vector(1)");
+    for value in values {
+        // A JSON text is a text of PromQL too; a dollar would name a group of the expression, of which there is none.
+        let text = serde_json::Value::from(value.replace('$', "$$"));
+        out.push_str(&format!(
+            " or label_replace(vector(1), \"{label}\", {text}, \"\", \"\")"
+        ));
+    }
+    out.push(')');
+    out
 }
 
 /// What kind of fault the vendor's `errorType` is.

@@ -45,8 +45,14 @@ pub(super) fn chart(
     let old = set
         .filter(|s| s.kind == BaselineKind::Concurrent)
         .map(|s| s.old);
+    let line = data.line(new, start, newest);
+    // Of a service without a rollout the line drawn is the hour that the band is of.
+    let band = match set {
+        None if start == newest - HOUR => spread(line.iter().map(|(_, v)| *v).collect()),
+        _ => band(data, set, newest),
+    };
     Chart {
-        new: data.line(new, start, newest),
+        new: line,
         old: old.map(|g| data.line(g, start, newest)).unwrap_or_default(),
         far: if focus {
             data.far_line(newest - FAR, newest)
@@ -54,7 +60,7 @@ pub(super) fn chart(
             Vec::new()
         },
         from: Some(from),
-        band: band(data, set, newest),
+        band,
         threshold: threshold(view, service, data, set),
         deploy_at: deployed,
         clean_at: set.map(|s| s.since),
@@ -98,11 +104,12 @@ fn band(data: &Data<'_>, set: Option<&Setting<'_>>, newest: i64) -> Option<(f64,
         Some(s) => (s.old, s.deployed),
         None => (Group::Whole, newest),
     };
-    let mut values: Vec<f64> = data
-        .line(group, to - HOUR, to)
-        .into_iter()
-        .map(|(_, v)| v)
-        .collect();
+    let line = data.line(group, to - HOUR, to);
+    spread(line.into_iter().map(|(_, v)| v).collect())
+}
+
+/// 5th to 95th percentile; none of fewer than ten.
+fn spread(mut values: Vec<f64>) -> Option<(f64, f64)> {
     if values.len() < 10 {
         return None;
     }
@@ -123,7 +130,7 @@ fn threshold(
     set: Option<&Setting<'_>>,
 ) -> Option<f64> {
     let trigger = triggers::sealed(view, service)
-        .into_iter()
+        .iter()
         .find(|t| t.metric == data.metric.id)?;
     match trigger.limit {
         Limit::Value(v) => Some(v),

@@ -54,30 +54,23 @@ pub(crate) struct Data<'a> {
     noise: OnceCell<(i64, Noise)>,
 }
 
-impl<'a> Data<'a> {
-    pub fn of(view: &View<'a>, metric: &'a Metric, service: &str) -> Self {
-        let from = SeriesKey {
-            metric: metric.id.clone(),
-            service: service.to_owned(),
-            group: String::new(),
-            part: Part::Numerator,
-            step: 0,
-        };
+/// What is known of a metric's feeds: the same for every service.
+#[derive(Clone, Debug)]
+pub(crate) struct Heard {
+    read_to: Option<i64>,
+    feed: Freshness,
+    cadence: i64,
+    partial: Option<String>,
+}
+
+impl Heard {
+    pub fn of(view: &View<'_>, metric: &Metric) -> Self {
         let mut out = Self {
-            metric,
-            parts: view
-                .observed
-                .metrics
-                .range(from..)
-                .take_while(|(k, _)| k.metric == metric.id && k.service == service)
-                .collect(),
             read_to: None,
-            feed: Freshness::Never,
+            feed: super::metric_freshness(view, metric),
             cadence: 0,
             partial: None,
-            noise: OnceCell::new(),
         };
-        out.feed = super::metric_freshness(view, metric);
         for (part, _) in metric.parts() {
             if let (Some(seen), _) = view.feed(&metric_need(&metric.id, part, BUCKET)) {
                 let to = seen.newest.timestamp().div_euclid(60) * 60;
@@ -89,6 +82,32 @@ impl<'a> Data<'a> {
             }
         }
         out
+    }
+}
+
+impl<'a> Data<'a> {
+    pub fn of(view: &View<'a>, metric: &'a Metric, heard: &Heard, service: &str) -> Self {
+        let from = SeriesKey {
+            metric: metric.id.clone(),
+            service: service.to_owned(),
+            group: String::new(),
+            part: Part::Numerator,
+            step: 0,
+        };
+        Self {
+            metric,
+            parts: view
+                .observed
+                .metrics
+                .range(from..)
+                .take_while(|(k, _)| k.service == service && k.metric == metric.id)
+                .collect(),
+            read_to: heard.read_to,
+            feed: heard.feed,
+            cadence: heard.cadence,
+            partial: heard.partial.clone(),
+            noise: OnceCell::new(),
+        }
     }
 
     /// Kept buckets without a feed: what was read once, for a look at the past. All of it counts as read.

@@ -1,5 +1,7 @@
 //! "Is it hurting anyone?": the new version's counts held against their baseline by the judge (SEMANTICS 5 and 6).
 
+use std::collections::BTreeSet;
+
 use crate::domain::judge::{
     self, BaselineKind, CountsInput, Elapsed, Judgement, SEVEN_DAYS_TOLERANCE, Segment, SeriesInput,
 };
@@ -11,7 +13,7 @@ use crate::domain::time;
 use crate::domain::verdict::Verdict;
 
 use super::chart::chart;
-use super::data::{Data, Group};
+use super::data::{Data, Group, Heard};
 use super::rollout::{Rollout, Stretch, ceil_minute};
 use super::week::{Week, week};
 use super::{Proofs, View, clock};
@@ -332,40 +334,69 @@ fn judge_points(data: &Data<'_>, set: &Setting<'_>) -> Judgement {
     judge::judge_series(&input)
 }
 
-/// Every metric of every service: those of the current release first, the one in focus before them.
+/// Every metric of every service, those of the current release first. A person who looks at one moves nothing: who walks down
+/// the list must come to its end.
 pub(super) fn all(
     view: &View<'_>,
+    heard: &[Heard],
     triggers: &[TriggerView],
     proofs: &mut Proofs,
 ) -> Vec<MetricView> {
     let own = view.services();
-    let mut services: Vec<&Service> = own.clone();
-    services.extend(
-        view.policy
-            .services
-            .iter()
-            .filter(|s| !own.iter().any(|x| x.name == s.name)),
-    );
-    if let Some(focus) = view.observed.session.focus.1.as_deref() {
-        services.sort_by_key(|s| s.name != focus);
-    }
-    let mut out = Vec::new();
+    let named: BTreeSet<&str> = own.iter().map(|s| s.name.as_str()).collect();
+    let others = view.policy.services.iter();
+    let others = others.filter(|s| !named.contains(s.name.as_str()));
+    let services: Vec<&Service> = own.iter().copied().chain(others).collect();
+    let metrics: Vec<Asked<'_>> = view
+        .policy
+        .metrics
+        .iter()
+        .zip(heard)
+        .map(|(metric, heard)| Asked::of(view, metric, heard))
+        .collect();
+    let mut out = Vec::with_capacity(services.len() * metrics.len());
     for service in services {
-        for metric in &view.policy.metrics {
+        for asked in &metrics {
+            let metric = asked.metric;
             let one = match view.data(&service.name, &metric.id) {
                 Some(data) => one(view, service, data, triggers),
-                None => one(
-                    view,
-                    service,
-                    &Data::of(view, metric, &service.name),
-                    triggers,
-                ),
+                None => {
+                    let data = Data::of(view, metric, asked.heard, &service.name);
+                    one(view, service, &data, triggers)
+                }
             };
-            proofs.insert(format!("metric/{}", one.id), prove(view, metric, &one));
+            proofs.insert(
+                format!("metric/{}", one.id),
+                prove(view, service, asked, &one),
+            );
             out.push(one);
         }
     }
     out
+}
+
+/// What is the same of a metric for every service.
+struct Asked<'a> {
+    metric: &'a Metric,
+    heard: &'a Heard,
+    queries: String,
+    read_at: Option<time::Instant>,
+}
+
+impl<'a> Asked<'a> {
+    fn of(view: &View<'_>, metric: &'a Metric, heard: &'a Heard) -> Self {
+        let need = metric
+            .parts()
+            .first()
+            .map(|(part, _)| metric_need(&metric.id, *part, BUCKET));
+        let read = need.as_ref().and_then(|n| view.feed(n).0);
+        Self {
+            metric,
+            heard,
+            queries: queries(metric),
+            read_at: read.map(|o| o.read_at),
+        }
+    }
 }
 
 fn one(
@@ -534,7 +565,7 @@ pub(super) fn said(j: &Judgement, unit: Unit) -> String {
     text
 }
 
-fn prove(view: &View<'_>, metric: &Metric, one: &MetricView) -> Evidence {
+fn prove(view: &View<'_>, service: &Service, asked: &Asked<'_>, one: &MetricView) -> Evidence {
     let mut lines = vec![
         ("value".to_owned(), one.shown.clone()),
         ("baseline".to_owned(), one.baseline.clone()),
@@ -558,21 +589,13 @@ fn prove(view: &View<'_>, metric: &Metric, one: &MetricView) -> Evidence {
             format!("{} ago", time::age_words(view.at() - newest)),
         ));
     }
-    let need = metric
-        .parts()
-        .first()
-        .map(|(part, _)| metric_need(&metric.id, *part, BUCKET));
-    let read = need.as_ref().and_then(|n| view.feed(n).0);
     Evidence {
-        title: format!("{} of {}", metric.title, one.service),
+        title: format!("{} of {}", asked.metric.title, one.service),
         lines,
-        query: Some(queries(metric)),
-        link: view
-            .policy
-            .service(&one.service)
-            .and_then(|s| s.dashboards.first().cloned()),
-        source: Some(metric.connection.clone()),
-        read_at: read.map(|o| o.read_at),
+        query: Some(asked.queries.clone()),
+        link: service.dashboards.first().cloned(),
+        source: Some(asked.metric.connection.clone()),
+        read_at: asked.read_at,
         freshness: Some(one.freshness),
     }
 }

@@ -49,7 +49,7 @@ use super::policy::{Policy, Release, Service};
 use super::situation::{Clearance, Evidence, FORMAT, Phase, ReleaseView, RiskView, Situation};
 use super::time::{Instant, Now};
 
-use data::Data;
+use data::{Data, Heard};
 use rollout::Rollout;
 
 /// Everything the rules look at, with the current release picked out.
@@ -63,6 +63,8 @@ pub(crate) struct View<'a> {
     pub rollouts: Vec<Rollout<'a>>,
     /// Service → the buckets of every metric, for the services of the current release.
     pub data: BTreeMap<&'a str, Vec<Data<'a>>>,
+    /// The vendors' live records by what names them.
+    pub records: Option<rollout::Named<'a>>,
     /// Every need of now.
     pub needs: Vec<Need>,
     /// Risk of the current release.
@@ -88,6 +90,7 @@ impl<'a> View<'a> {
             state: None,
             rollouts: Vec::new(),
             data: BTreeMap::new(),
+            records: None,
             needs: Vec::new(),
             risk: None,
             aside: true,
@@ -233,18 +236,22 @@ fn judge<'a>(
         state: None,
         rollouts: Vec::new(),
         data: BTreeMap::new(),
+        records: None,
         needs: needs::needs(policy, journal, now),
         risk: None,
         aside: focus.is_some(),
     };
     let releases = pick(&mut view, focus.or(observed.session.focus.0.as_deref()));
+    view.records = Some(rollout::Named::of(&view));
     view.rollouts = rollout::all(&view);
+    let heard: Vec<Heard> = policy.metrics.iter().map(|m| Heard::of(&view, m)).collect();
     view.data = view
         .rollouts
         .iter()
         .map(|r| {
             let name = r.service.name.as_str();
-            let each = policy.metrics.iter().map(|m| Data::of(&view, m, name));
+            let each = policy.metrics.iter().zip(&heard);
+            let each = each.map(|(m, heard)| Data::of(&view, m, heard, name));
             (name, each.collect())
         })
         .collect();
@@ -271,7 +278,7 @@ fn judge<'a>(
         calendar,
         deployments: deploys::rows(&view, &mut proofs),
         checklist: Default::default(),
-        metrics: metrics::all(&view, &triggers, &mut proofs),
+        metrics: metrics::all(&view, &heard, &triggers, &mut proofs),
         gates: gates::all(&view, &mut proofs),
         triggers,
         passports: passport::all(&view, &mut proofs),

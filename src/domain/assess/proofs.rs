@@ -369,8 +369,9 @@ fn gates(view: &View<'_>, s: &Situation) -> Proof {
 }
 
 fn within(view: &View<'_>, s: &Situation) -> Proof {
-    let sealed = |r: &super::rollout::Rollout<'_>| super::triggers::sealed(view, r.service);
-    if let Some(bare) = view.rollouts.iter().find(|r| sealed(r).is_empty()) {
+    let open =
+        |r: &&super::rollout::Rollout<'_>| super::triggers::sealed(view, r.service).is_empty();
+    if let Some(bare) = view.rollouts.iter().find(open) {
         return Proof::not_run(format!(
             "add [[service.trigger]] to service {} in cockpit.toml",
             bare.service.name

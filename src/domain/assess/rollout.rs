@@ -1,5 +1,7 @@
 //! How far a service's change is: from the journal's track and the vendor's live record.
 
+use std::collections::{BTreeMap, HashMap};
+
 use crate::domain::journal::Track;
 use crate::domain::observe::Freshness;
 use crate::domain::policy::{Change, Release, Service};
@@ -172,22 +174,74 @@ fn reading_of<'a>(
     let Some(connection) = &service.deployments else {
         return (None, Freshness::Never, None);
     };
-    let (seen, freshness) = view.feed(&format!("deployments/{connection}"));
-    let read_at = seen.map(|o| o.read_at);
-    let Some(Records::Deployment(list)) = seen.map(|o| &o.records) else {
-        return (None, freshness, read_at);
+    let made;
+    let records = match &view.records {
+        Some(records) => records,
+        None => {
+            made = Named::of(view);
+            &made
+        }
     };
-    let mut hits: Vec<&Deployment> = list
-        .iter()
-        .filter(|d| speaks_of(d, service, environment))
+    let Some((freshness, read_at, by_name)) = records.by_connection.get(connection.as_str()) else {
+        return (None, Freshness::Never, None);
+    };
+    // A record speaks of a service by its own name or by its id: the others need not be looked at.
+    let names = [
+        service.arg(environment, "app"),
+        service.arg(environment, "service"),
+    ];
+    let mut found: Vec<(usize, &Deployment)> = names
+        .into_iter()
+        .flatten()
+        .filter_map(|name| by_name.get(name))
+        .flatten()
+        .copied()
+        .filter(|(_, d)| speaks_of(d, service, environment))
         .collect();
+    found.sort_by_key(|(at, _)| *at);
+    found.dedup_by_key(|(at, _)| *at);
+    let mut hits: Vec<&Deployment> = found.into_iter().map(|(_, d)| d).collect();
     hits.sort_by_key(|d| {
         (
             d.state == DeployState::Superseded,
             std::cmp::Reverse(d.started_at),
         )
     });
-    (hits.first().copied(), freshness, read_at)
+    (hits.first().copied(), *freshness, *read_at)
+}
+
+/// Records of one connection by service and by id, each with its place among all.
+type ByName<'a> = HashMap<&'a str, Vec<(usize, &'a Deployment)>>;
+
+/// The live records of every connection: hundreds of services are not each looked for among hundreds of records.
+pub(crate) struct Named<'a> {
+    by_connection: BTreeMap<&'a str, (Freshness, Option<Instant>, ByName<'a>)>,
+}
+
+impl<'a> Named<'a> {
+    pub fn of(view: &View<'a>) -> Self {
+        let mut by_connection = BTreeMap::new();
+        for (need, feed) in view.observed.feeds.range("deployments/".to_owned()..) {
+            let Some(connection) = need.strip_prefix("deployments/") else {
+                break;
+            };
+            let mut by_name = ByName::new();
+            if let Some(Records::Deployment(list)) = feed.last.as_ref().map(|o| &o.records) {
+                for (at, record) in list.iter().enumerate() {
+                    by_name
+                        .entry(&record.service)
+                        .or_default()
+                        .push((at, record));
+                    if record.id != record.service {
+                        by_name.entry(&record.id).or_default().push((at, record));
+                    }
+                }
+            }
+            let read_at = feed.last.as_ref().map(|o| o.read_at);
+            by_connection.insert(connection, (view.feed(need).1, read_at, by_name));
+        }
+        Self { by_connection }
+    }
 }
 
 /// The rollouts of the current release.

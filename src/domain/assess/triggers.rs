@@ -14,12 +14,11 @@ use super::rollout::Rollout;
 use super::{Proofs, View};
 
 /// The sealed triggers of a service, else those of the file.
-pub(super) fn sealed(view: &View<'_>, service: &Service) -> Vec<Trigger> {
+pub(super) fn sealed<'v>(view: &'v View<'_>, service: &'v Service) -> &'v [Trigger] {
     view.state
         .and_then(|s| s.contract.as_ref())
         .and_then(|(_, c, _)| c.triggers.get(&service.name))
-        .cloned()
-        .unwrap_or_else(|| service.triggers.clone())
+        .unwrap_or(&service.triggers)
 }
 
 /// Every trigger of the current release's services.
@@ -27,8 +26,8 @@ pub(super) fn all(view: &View<'_>, proofs: &mut Proofs) -> Vec<TriggerView> {
     let mut out = Vec::new();
     for rollout in &view.rollouts {
         for trigger in sealed(view, rollout.service) {
-            let one = one(view, rollout, &trigger);
-            proofs.insert(one.id.clone(), prove(view, &one, &trigger));
+            let one = one(view, rollout, trigger);
+            proofs.insert(one.id.clone(), prove(view, &one, trigger));
             out.push(one);
         }
     }

@@ -230,3 +230,17 @@ fn a_version_earns_healthy_after_an_hour_without_a_failing_verdict() {
     assert_eq!(commits.call.args["from"], OLD);
     assert!(w.now.world > tuesday() + Duration::hours(1));
 }
+
+#[test]
+fn looking_at_a_service_moves_no_row() {
+    let mut w = World::deployed();
+    for i in 0..4 {
+        w.policy.services.push(service(&format!("other-{i}"), &[]));
+    }
+    let order =
+        |w: &World| -> Vec<String> { w.assess().metrics.into_iter().map(|m| m.id).collect() };
+    let before = order(&w);
+    assert!(before.len() > 6);
+    w.observed.session.focus.1 = Some("other-2".into());
+    assert_eq!(order(&w), before, "who walks down must come to the end");
+}

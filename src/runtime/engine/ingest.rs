@@ -59,11 +59,13 @@ impl Engine {
         let mut newest = answer.newest.unwrap_or(read_at).min(read_at);
         let mut records = answer.records;
         let mut changed = false;
+        let mut buckets_came = false;
         if let (Subject::Metric { metric, part, step }, Records::Series(series)) =
             (&need.subject, &mut records)
         {
             let series = std::mem::take(series);
             changed = self.fold_series(metric, *part, *step, series);
+            buckets_came = changed;
             if let (Some(slot), Some(lookback)) = (self.slots.get_mut(&need.id), need.call.lookback)
             {
                 let step = i64::try_from(lookback.step).unwrap_or(60).max(1);
@@ -120,7 +122,7 @@ impl Engine {
             (&before.records, &before.partial) != (&observation.records, &observation.partial)
         });
         feed.last = Some(observation);
-        self.changed_needs.insert(need.id.clone());
+        *self.changed_needs.entry(need.id.clone()).or_default() |= buckets_came;
         if calendar {
             self.observed.rules = Some(std::sync::Arc::new(Rules::of(
                 &self.policy,

@@ -160,17 +160,21 @@ impl Engine {
         }
         let mut entries = Vec::new();
         let mut samples = Vec::new();
-        for id in std::mem::take(&mut self.changed_needs) {
+        let mut minutes_came = false;
+        for (id, buckets_came) in std::mem::take(&mut self.changed_needs) {
             let Some(last) = self.observed.feeds.get(&id).and_then(|f| f.last.as_ref()) else {
                 continue;
             };
-            if let Some(slot) = self.slots.get(&id)
+            if buckets_came
+                && let Some(slot) = self.slots.get(&id)
                 && let Subject::Metric { metric, part, step } = slot.need.subject.clone()
             {
-                samples.extend(self.new_samples(&metric, part, step));
+                minutes_came |= step == BUCKET;
+                let key = (metric, part, step);
+                let tail = self.kept.get(&key).copied().unwrap_or(i64::MIN);
+                samples.extend(self.samples_of(&key, |s| self.is_followed(s).then_some(tail)));
                 // The newest bucket may still grow: it is kept again with the next ones.
-                self.kept
-                    .insert((metric, part, step), last.newest.timestamp());
+                self.kept.insert(key, last.newest.timestamp());
             }
             if let Ok(body) = serde_json::to_vec(last) {
                 entries.push(CacheEntry {
@@ -181,6 +185,9 @@ impl Engine {
                     body,
                 });
             }
+        }
+        if minutes_came {
+            self.keep_others(&mut samples);
         }
         let store = self.store.clone();
         // The cache is a convenience: when it cannot be written, the journal's own fault will say why.
@@ -197,55 +204,84 @@ impl Engine {
             return;
         }
         self.pruned = now;
-        let others: Vec<String> = self
-            .policy
-            .services
-            .iter()
-            .map(|s| s.name.clone())
-            .filter(|name| !self.followed.contains(name))
-            .collect();
+        let mut long: Vec<String> = self.followed.iter().cloned().collect();
+        long.push(String::new());
         let store = self.store.clone();
         // A cut that fails is made the next time.
         tokio::spawn(async move {
-            let before = (now - KEPT_BUCKETS).timestamp();
-            let _ = store.prune_samples(None, before).await;
-            let before = (now - KEPT_OTHERS).timestamp();
-            for service in others {
-                let _ = store.prune_samples(Some(&service), before).await;
-            }
+            let (followed, others) = (now - KEPT_BUCKETS, now - KEPT_OTHERS);
+            let cut = store.thin_samples(&long, followed.timestamp(), others.timestamp());
+            let _ = cut.await;
             let _ = store.prune_cache(now - KEPT_ANSWERS).await;
         });
     }
 
-    /// Buckets of the last few steps (all of them the first time).
-    fn new_samples(&self, metric: &str, part: Part, step: u64) -> Vec<Samples> {
-        let from = SeriesKey {
-            metric: metric.to_owned(),
+    /// Every few minutes also what came of the services that are not followed. Each bucket lies on a page of its own series:
+    /// hundreds of services kept every minute would write gigabytes a day.
+    fn keep_others(&mut self, samples: &mut Vec<Samples>) {
+        if self
+            .others_kept
+            .is_some_and(|t| t.elapsed() < super::KEEP_OTHERS)
+        {
+            return;
+        }
+        let since = self.others_kept.replace(tokio::time::Instant::now());
+        let now = self.clock.now().world.timestamp();
+        // Two buckets more: the newest ones may have grown.
+        let passed = |t: tokio::time::Instant| t.elapsed().as_secs_f64() * self.clock.speed();
+        let tail = now - since.map_or(super::KEEP_OTHERS.as_secs_f64(), passed) as i64 - 180;
+        let live: Vec<(String, Part, u64)> = self
+            .slots
+            .values()
+            .filter_map(|slot| match &slot.need.subject {
+                Subject::Metric { metric, part, step } if *step == BUCKET => {
+                    Some((metric.clone(), *part, *step))
+                }
+                _ => None,
+            })
+            .collect();
+        for key in &live {
+            samples.extend(self.samples_of(key, |s| (!self.is_followed(s)).then_some(tail)));
+        }
+    }
+
+    /// Is its history kept? That of a metric of no service is.
+    fn is_followed(&self, service: &str) -> bool {
+        service.is_empty() || self.followed.contains(service)
+    }
+
+    /// Buckets of a metric's part from where `from` says for a service, that one included; none where it says nothing.
+    fn samples_of(
+        &self,
+        (metric, part, step): &(String, Part, u64),
+        from: impl Fn(&str) -> Option<i64>,
+    ) -> Vec<Samples> {
+        let first = SeriesKey {
+            metric: metric.clone(),
             service: String::new(),
             group: String::new(),
             part: Part::Numerator,
             step: 0,
         };
-        let tail = self
-            .kept
-            .get(&(metric.to_owned(), part, step))
-            .copied()
-            .unwrap_or(i64::MIN);
         self.observed
             .metrics
-            .range(from..)
-            .take_while(|(k, _)| k.metric == metric)
-            .filter(|(k, _)| k.part == part && k.step == step)
-            .map(|(k, buckets)| Samples {
-                series: Series {
-                    metric: k.metric.clone(),
-                    service: k.service.clone(),
-                    group: k.group.clone(),
-                    part: part_name(k.part, k.step),
-                },
-                points: buckets.range(tail..).map(|(at, v)| (*at, *v)).collect(),
+            .range(first..)
+            .take_while(|(k, _)| k.metric == *metric)
+            .filter(|(k, _)| k.part == *part && k.step == *step)
+            .filter_map(|(k, buckets)| {
+                let tail = from(&k.service)?;
+                let points: Vec<(i64, f64)> =
+                    buckets.range(tail..).map(|(at, v)| (*at, *v)).collect();
+                (!points.is_empty()).then(|| Samples {
+                    series: Series {
+                        metric: k.metric.clone(),
+                        service: k.service.clone(),
+                        group: k.group.clone(),
+                        part: part_name(k.part, k.step),
+                    },
+                    points,
+                })
             })
-            .filter(|s| !s.points.is_empty())
             .collect()
     }
 

@@ -47,6 +47,8 @@ const PULSE: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_secs(1);
 /// Answers are kept this often for the first frame after a start.
 const KEEP: Duration = Duration::from_secs(10);
+/// Buckets of services without an open release are kept this often: after a start their last hours are read again anyway.
+const KEEP_OTHERS: Duration = Duration::from_secs(600);
 /// What is needed is looked up this often when no event changes it.
 const PLAN: Duration = Duration::from_secs(1);
 /// Wall clock and monotonic clock may disagree by this much.
@@ -153,8 +155,13 @@ pub struct Engine {
     /// World time at which what is kept was last cut.
     pruned: Instant,
     leased: Option<Tick>,
-    changed_needs: BTreeSet<String>,
+    /// Needs that were answered since the cache was kept, and whether that brought new buckets.
+    changed_needs: BTreeMap<String, bool>,
     cached: Option<Tick>,
+    /// When the buckets of services that are not followed were kept last.
+    others_kept: Option<Tick>,
+    /// When this engine began.
+    origin: Tick,
     /// Services whose history is kept.
     followed: BTreeSet<String>,
     /// (metric, part, step) → from where on the store has it for all of them.
@@ -253,8 +260,10 @@ impl Engine {
             held: None,
             pruned: now.world - keeper::PRUNE + keeper::FIRST_PRUNE,
             leased: None,
-            changed_needs: BTreeSet::new(),
+            changed_needs: BTreeMap::new(),
             cached: None,
+            others_kept: None,
+            origin: Tick::now(),
             followed: BTreeSet::new(),
             covered: HashMap::new(),
             planned: None,
@@ -393,6 +402,13 @@ impl Engine {
                     None | Some(Order::Shutdown) => break,
                     // A question changes nothing: there is nothing to judge anew.
                     Some(Order::Look(look)) => self.look_at(&look),
+                    // Who walks down a list passes many services: the chart of the one where they stay is enough.
+                    Some(Order::Focus { release, service })
+                        if self.observed.session.focus.0 == release =>
+                    {
+                        self.observed.session.focus.1 = service;
+                        dirty.get_or_insert_with(Tick::now);
+                    }
                     Some(order) => {
                         self.order(order).await;
                         dirty = Some(self.tick() - SETTLE);

@@ -9,9 +9,11 @@ use futures::StreamExt;
 use tokio::sync::Semaphore;
 use tokio::time::Instant as Tick;
 
+use crate::connect::Connections;
 use crate::connect::driver::ReadSpan;
-use crate::domain::needs::{followed, needs};
-use crate::domain::observe::{Fault, FaultKind, Need, Subject};
+use crate::domain::needs::{BUCKET, LAST_HOUR, followed, needs};
+use crate::domain::observe::{Answer, Call, Fault, FaultKind, Need, Subject};
+use crate::domain::record::Records;
 use crate::domain::time::{Clock, Instant};
 
 use super::{Engine, Msg};
@@ -25,6 +27,10 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// Above this speed reads are not spread, and what is due within this world time is read together.
 const SPREAD_UP_TO: f64 = 60.0;
 const TOGETHER: Duration = Duration::from_secs(10);
+/// From so many services on, what is further back than the last hours is asked for the followed ones alone.
+const MANY: usize = 50;
+/// Most services that are named in one question.
+const NAMED: usize = 40;
 /// A stream that ended is opened again after this.
 const REOPEN: Duration = Duration::from_secs(5);
 
@@ -45,12 +51,15 @@ pub(super) struct Slot {
     streaming: bool,
     /// Series: from where on everything was read (Unix seconds).
     pub covered: Option<i64>,
+    /// The engine's start: what is read together is counted from it.
+    origin: Tick,
 }
 
 impl Slot {
-    fn new(need: Need, now: Tick) -> Self {
+    fn new(need: Need, now: Tick, origin: Tick) -> Self {
         Self {
             need,
+            origin,
             due: now,
             born: now,
             running: false,
@@ -90,6 +99,13 @@ impl Slot {
         true
     }
 
+    /// A bucket that is longer than the time between its readings ages slower than it is read: nothing is lost by the whole
+    /// interval, and metrics that are read at the same moment are judged once.
+    fn in_step(&self) -> bool {
+        let every = self.need.every;
+        self.need.call.lookback.is_some_and(|l| l.step > every)
+    }
+
     /// When to read again, counted from `now`.
     pub fn again(&mut self, fault: Option<&Fault>, clock: &dyn Clock, now: Tick) {
         let every = Duration::from_secs(self.need.every.max(1)).div_f64(clock.speed());
@@ -100,6 +116,11 @@ impl Slot {
         };
         let mut wait = every.mul_f64(EAGER * spread);
         match fault {
+            None if self.in_step() => {
+                self.failures = 0;
+                wait = every
+                    .saturating_sub(remainder(now.saturating_duration_since(self.origin), every));
+            }
             None => self.failures = 0,
             Some(fault) => {
                 self.failures = (self.failures + 1).min(8);
@@ -119,6 +140,48 @@ impl Slot {
         }
         self.due = now + wait;
     }
+}
+
+/// What is left of a span after whole intervals.
+fn remainder(span: Duration, every: Duration) -> Duration {
+    let every = every.as_nanos().max(1);
+    Duration::from_nanos(u64::try_from(span.as_nanos() % every).unwrap_or(0))
+}
+
+/// One question of a turn.
+struct Asked {
+    call: Call,
+    span: Option<ReadSpan>,
+    /// Where the server refuses the narrowed question: the whole one.
+    whole: Option<Call>,
+}
+
+/// Asks one after another; the answers are one.
+async fn ask(connections: &Connections, asked: Vec<Asked>) -> Result<Answer, Fault> {
+    let mut joined: Option<Answer> = None;
+    for one in asked {
+        let answer = match (connections.read(&one.call, one.span).await, &one.whole) {
+            (Err(fault), Some(whole)) if fault.kind == FaultKind::Refused => {
+                connections.read(whole, one.span).await?
+            }
+            (result, _) => result?,
+        };
+        joined = Some(match joined {
+            Some(before) => join(before, answer),
+            None => answer,
+        });
+    }
+    joined.ok_or_else(|| Fault::new(FaultKind::Config, "nothing was asked", ""))
+}
+
+fn join(mut before: Answer, later: Answer) -> Answer {
+    if let (Records::Series(all), Records::Series(more)) = (&mut before.records, later.records) {
+        all.extend(more);
+    }
+    before.newest = before.newest.max(later.newest);
+    before.partial = before.partial.or(later.partial);
+    before.interval = before.interval.max(later.interval);
+    before
 }
 
 /// 0.9 … 1.0, spread by need and turn, so that a hundred feeds do not ask at once.
@@ -170,7 +233,7 @@ impl Engine {
             match self.slots.get_mut(&need.id) {
                 Some(slot) => slot.need = need,
                 None => {
-                    let mut slot = Slot::new(need, now);
+                    let mut slot = Slot::new(need, now, self.origin);
                     if let Subject::Metric { metric, part, step } = &slot.need.subject {
                         slot.covered = self.covered.remove(&(metric.clone(), *part, *step));
                     }
@@ -212,7 +275,7 @@ impl Engine {
 
     fn start_read(&mut self, id: &str) {
         let now = self.clock.now().world;
-        let span = self.span(id, now);
+        let asked = self.asked(id, now);
         let Some(slot) = self.slots.get_mut(id) else {
             return;
         };
@@ -236,7 +299,7 @@ impl Engine {
         }
         tokio::spawn(async move {
             let _permit = limit.acquire().await;
-            let read = connections.read(&need.call, span);
+            let read = ask(&connections, asked);
             let result = match tokio::time::timeout(LONGEST, read).await {
                 Ok(result) => result,
                 Err(_) => Err(Fault::new(
@@ -286,9 +349,61 @@ impl Engine {
         });
     }
 
-    /// The span of a series read: whole at first, then only its tail.
-    fn span(&self, id: &str, now: Instant) -> Option<ReadSpan> {
-        let slot = self.slots.get(id)?;
+    /// The questions of a need's next reading. A series is read whole at first, then only its tail. Of many services, what is further
+    /// back than the last hours is asked for the followed ones alone: the others' would be thrown away.
+    fn asked(&self, id: &str, now: Instant) -> Vec<Asked> {
+        let Some(slot) = self.slots.get(id) else {
+            return Vec::new();
+        };
+        let plain = |span| Asked {
+            call: slot.need.call.clone(),
+            span,
+            whole: None,
+        };
+        let Some((span, step)) = self.span(slot, now) else {
+            return vec![plain(None)];
+        };
+        let recent = recent(span, step);
+        let narrowed = self.narrowed(&slot.need);
+        match narrowed.filter(|_| span.start < recent.start) {
+            None => vec![plain(Some(span))],
+            Some(call) => {
+                let whole = Some(slot.need.call.clone());
+                let mut asked = vec![Asked {
+                    call,
+                    span: Some(span),
+                    whole,
+                }];
+                if step == BUCKET {
+                    asked.push(plain(Some(recent)));
+                }
+                asked
+            }
+        }
+    }
+
+    /// The question for the followed services alone, where that is worth it.
+    fn narrowed(&self, need: &Need) -> Option<Call> {
+        let Subject::Metric { metric, .. } = &need.subject else {
+            return None;
+        };
+        let spec = self.policy.metric(metric)?;
+        let connection = self.policy.connections.get(&spec.connection)?;
+        let (all, few) = (self.policy.services.len(), self.followed.len());
+        if connection.connector != "prometheus" || all < MANY || few * 4 > all || few > NAMED {
+            return None;
+        }
+        let names: Vec<&str> = self.followed.iter().map(String::as_str).collect();
+        let mut call = need.call.clone();
+        call.args
+            .insert("only_label".to_owned(), spec.service_label.clone());
+        call.args
+            .insert("only".to_owned(), serde_json::to_string(&names).ok()?);
+        Some(call)
+    }
+
+    /// The span of a series read, and its buckets' length.
+    fn span(&self, slot: &Slot, now: Instant) -> Option<(ReadSpan, u64)> {
         let lookback = slot.need.call.lookback?;
         let step = i64::try_from(lookback.step).ok().filter(|s| *s > 0)?;
         let back = i64::try_from(lookback.seconds).ok()?;
@@ -299,10 +414,25 @@ impl Engine {
             (Some(covered), Some(newest)) if covered <= oldest => (newest - 2 * step).max(oldest),
             _ => oldest,
         };
-        Some(ReadSpan {
+        let mut span = ReadSpan {
             start: chrono::DateTime::from_timestamp(start, 0)?,
             end: chrono::DateTime::from_timestamp(end, 0)?,
             step: TimeDelta::seconds(step),
-        })
+        };
+        if slot.taken == 0 && lookback.step == BUCKET {
+            // Of services that are not followed the store may lack the last minutes.
+            span.start = span.start.min(recent(span, lookback.step).start);
+        }
+        Some((span, lookback.step))
+    }
+}
+
+/// The last hours of a span: what is kept of every service.
+fn recent(span: ReadSpan, step: u64) -> ReadSpan {
+    let step = i64::try_from(step).unwrap_or(60).max(1);
+    let back = i64::try_from(LAST_HOUR).unwrap_or(7200).div_euclid(step) * step;
+    ReadSpan {
+        start: span.end - TimeDelta::seconds(back),
+        ..span
     }
 }

@@ -76,8 +76,8 @@ async fn samples_are_kept_replaced_read_by_span_and_pruned() {
         spans.into_values().collect::<Vec<_>>(),
         [(60, 120), (60, 180)]
     );
-    assert_eq!(store.prune_samples(Some("cart"), 1000).await.unwrap(), 2);
-    assert_eq!(store.prune_samples(None, 180).await.unwrap(), 2);
+    let long = ["pay".to_owned()];
+    assert_eq!(store.thin_samples(&long, 180, 1000).await.unwrap(), 4);
     assert_eq!(
         store
             .samples(&every("errors", 0, 1000))
@@ -101,6 +101,51 @@ async fn many_samples_are_all_kept_exactly() {
         store.samples(&every("p95", 0, i64::MAX)).await.unwrap(),
         [set]
     );
+}
+
+#[tokio::test]
+async fn a_bucket_of_many_series_goes_to_its_own_and_what_nobody_asks_for_goes() {
+    let (_dir, store) = fresh().await;
+    let sets = |from: i64| -> Vec<Samples> {
+        (0..300_i64)
+            .map(|n| Samples {
+                series: series("errors", &format!("service-{n:03}"), "all"),
+                points: (0..9)
+                    .map(|i| ((from + i) * 60, (n * 1000 + i) as f64))
+                    .collect(),
+            })
+            .collect()
+    };
+    // The second time every series is known, and one is new.
+    store.put_samples(&sets(1)).await.unwrap();
+    let mut later = sets(9);
+    later.push(Samples {
+        series: series("errors", "service-new", "all"),
+        points: vec![(60, 7.0)],
+    });
+    store.put_samples(&later).await.unwrap();
+    let read = store.samples(&every("errors", 0, i64::MAX)).await.unwrap();
+    assert_eq!(read.len(), 301);
+    for (n, set) in read.iter().take(300).enumerate() {
+        assert_eq!(set.series.service, format!("service-{n:03}"));
+        let first = (n * 1000) as f64;
+        assert_eq!(set.points.len(), 17);
+        assert_eq!(set.points[0], (60, first));
+        assert_eq!(
+            set.points[8],
+            (540, first),
+            "the later value of a bucket counts"
+        );
+        assert_eq!(set.points[16], (1020, first + 8.0));
+    }
+    let long = ["service-007".to_owned()];
+    let gone = store.thin_samples(&long, 120, 600).await.unwrap();
+    assert_eq!(gone, 299 * 9 + 1 + 1);
+    let read = store.samples(&every("errors", 0, i64::MAX)).await.unwrap();
+    assert_eq!(read.len(), 300);
+    let of = |name: &str| read.iter().find(|s| s.series.service == name).unwrap();
+    assert_eq!(of("service-007").points[0].0, 120);
+    assert_eq!(of("service-008").points[0].0, 600);
 }
 
 fn state(key: &str, seconds: i64, body: &str) -> StateChange {

@@ -156,6 +156,36 @@ async fn the_regressed_service_alone_stands_out() {
 }
 
 #[tokio::test]
+async fn a_query_kept_to_some_services_answers_as_the_whole_one_does_of_them() {
+    let Some(server) = RealPrometheus::shared("some services") else {
+        return;
+    };
+    let (start, end) = (server.world.end - 3600, server.world.end);
+    let connections = open(&server);
+    let list = r#"["checkout","pay\"ments$1","search"]"#;
+    for query in [
+        ERRORS,
+        "sum(increase(http_requests_total[$bucket])) # of all",
+    ] {
+        let read = |args: Vec<(&'static str, &'static str)>| {
+            let mut all = vec![("query", query)];
+            all.extend(args);
+            let call = call("prom", "range", &all);
+            let connections = &connections;
+            async move { series(connections.read(&call, span(start, end, 60)).await.unwrap()) }
+        };
+        let some = read(vec![("only", list), ("only_label", "service")]).await;
+        let mut want = read(Vec::new()).await;
+        want.retain(|s| {
+            let service = s.labels.get("service");
+            service.is_none_or(|s| s == "checkout" || s == "search")
+        });
+        assert!(!want.is_empty());
+        assert_eq!(some, want, "{query}");
+    }
+}
+
+#[tokio::test]
 async fn eight_days_are_more_points_than_the_server_gives_at_once() {
     let Some(server) = RealPrometheus::shared("many points") else {
         return;

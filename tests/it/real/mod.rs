@@ -10,6 +10,8 @@ mod commits;
 mod flight;
 mod gate;
 pub mod http;
+mod load;
+mod many;
 mod metrics;
 mod planted;
 mod prometheus;
