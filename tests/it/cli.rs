@@ -634,6 +634,137 @@ fn the_judge_says_its_verdict_by_its_exit_code() {
 }
 
 #[test]
+fn the_judge_answers_a_pipeline_in_json_with_every_key() {
+    let machine = Machine::new();
+    let judge = |words: &[&str]| {
+        let mut all = vec!["judge", "--json"];
+        all.extend(words);
+        machine.run(&all)
+    };
+    let ratio = [
+        "--kind",
+        "ratio",
+        "--baseline",
+        "1000/100000",
+        "--new",
+        "900/100000",
+    ];
+    let with = |more: &[&'static str]| [&ratio[..], more].concat();
+    let keys = |answer: &serde_json::Value| {
+        for key in [
+            "verdict",
+            "n",
+            "estimate",
+            "interval",
+            "tolerance",
+            "p_value",
+            "smallest_visible",
+        ] {
+            assert!(answer.get(key).is_some(), "{key}: {answer:#}");
+        }
+    };
+    let plain = judge(&ratio).ends(0).json();
+    keys(&plain);
+    assert_eq!(
+        (&plain["n"], &plain["tolerance"]),
+        (&100_000.into(), &1.5.into())
+    );
+    assert_eq!(plain["notes"], serde_json::json!(["Poisson assumed"]));
+    assert!(
+        (plain["estimate"].as_f64().unwrap() - 0.9).abs() < 1e-9,
+        "{plain:#}"
+    );
+    assert!(
+        plain["interval"]["upper"].as_f64().unwrap() < 1.5,
+        "{plain:#}"
+    );
+    assert!(
+        plain["smallest_visible"].as_f64().unwrap() >= 1.5,
+        "{plain:#}"
+    );
+    assert!(plain["p_value"].is_null(), "evidence is no p-value");
+    machine
+        .run(&[&["judge"][..], &ratio].concat())
+        .ends(0)
+        .says("Poisson assumed");
+    // What is given is not assumed, and costs evidence.
+    let noisy = judge(&with(&["--phi", "40"])).ends(2).json();
+    assert_eq!(noisy["notes"], serde_json::json!([]));
+    judge(&with(&["--day-sd", "0.3"])).ends(2);
+    let strict = judge(&with(&["--tolerance", "1.01"])).ends(2).json();
+    assert_eq!(strict["tolerance"], 1.01);
+    // A fall of what should be high is as bad as a rise of what should be low.
+    let half = [
+        "--kind",
+        "ratio",
+        "--baseline",
+        "5000/100000",
+        "--new",
+        "2500/100000",
+    ];
+    judge(&half).ends(0);
+    judge(&[&half[..], &["--direction", "higher-is-better"]].concat()).ends(1);
+    // No data is no pass.
+    judge(&[
+        "--kind",
+        "ratio",
+        "--baseline",
+        "1000/100000",
+        "--new",
+        "0/0",
+    ])
+    .ends(2);
+    judge(&["--kind", "ratio", "--baseline", "0/0", "--new", "0/100"]).ends(2);
+    let file = |name: &str, values: &[f64]| {
+        let lines: Vec<String> = values.iter().map(f64::to_string).collect();
+        fs::write(machine.path(name), lines.join("\n")).unwrap();
+        machine.path(name)
+    };
+    let level = |base: f64| (0..40).map(|i| base + f64::from(i % 7)).collect::<Vec<_>>();
+    let old = file("old.csv", &level(100.0));
+    let quantile = |new: &str, more: &[&str]| {
+        judge(
+            &[
+                &["--kind", "quantile", "--baseline", &old, "--new", new][..],
+                more,
+            ]
+            .concat(),
+        )
+    };
+    let same = quantile(&file("same.csv", &level(101.0)), &[])
+        .ends(0)
+        .json();
+    keys(&same);
+    assert_eq!((&same["n"], &same["tolerance"]), (&40.into(), &1.25.into()));
+    assert!(
+        same["p_value"]
+            .as_f64()
+            .is_some_and(|p| (0.0..=1.0).contains(&p)),
+        "{same:#}"
+    );
+    // Seven of ten points a hundredfold, the rest as ever.
+    let mut part = level(100.0);
+    part.truncate(10);
+    part.iter_mut().take(7).for_each(|v| *v *= 100.0);
+    let part = quantile(&file("part.csv", &part), &[]);
+    assert_ne!(part.json()["verdict"], "pass");
+    quantile(&file("few.csv", &level(100.0)[..9]), &[]).ends(2);
+    quantile(&file("empty.csv", &[]), &[]).ends(2);
+    quantile(
+        &file("low.csv", &level(50.0)),
+        &["--direction", "higher-is-better"],
+    )
+    .ends(1);
+    fs::write(machine.path("nan.csv"), "1\nNaN\n").unwrap();
+    quantile(&machine.path("nan.csv"), &[])
+        .ends(64)
+        .complains("nan.csv:2");
+    quantile(&old, &["--phi", "2"])
+        .ends(64)
+        .complains("--kind ratio");
+}
+
+#[test]
 fn documents_are_printed_and_a_stranger_is_named() {
     let machine = Machine::demo();
     for (word, holds) in [

@@ -121,7 +121,10 @@ pub(super) fn setting<'a>(
     if set.kind == BaselineKind::Hour && metric.kind == MetricKind::Ratio {
         let hour = data.counts(set.old, deployed - HOUR, deployed);
         if hour.is_none_or(|c| c.total <= 0.0) {
-            set.against(week(view, data, rollout.service, deployed, deployed));
+            let days = week(view, data, rollout.service, deployed, deployed);
+            if days.days > 0 {
+                set.against(days);
+            }
         }
     }
     Ok(set)
@@ -190,7 +193,7 @@ fn judge_set(
         judge_ratio(data, rollout, &set, tolerance, elapsed, critical)
             .map_err(|why| Verdict::undecided(why, 0))
     } else {
-        Ok(judge_points(data, &set))
+        Ok(judge_points(data, &set, elapsed))
     }
 }
 
@@ -317,7 +320,15 @@ fn concurrent(data: &Data<'_>, set: &Setting<'_>) -> Result<CountsInput, String>
     Ok(input)
 }
 
-fn judge_points(data: &Data<'_>, set: &Setting<'_>) -> Judgement {
+/// Which look this is: every point from the tenth on is one, and a checkpoint is a test of its own.
+fn look(elapsed: Elapsed, points: usize) -> u32 {
+    match elapsed {
+        Elapsed::Whole => 1,
+        Elapsed::Minutes(_) => u32::try_from(points.saturating_sub(9)).unwrap_or(1).max(1),
+    }
+}
+
+fn judge_points(data: &Data<'_>, set: &Setting<'_>, elapsed: Elapsed) -> Judgement {
     let values = |points: Vec<(i64, f64)>| points.into_iter().map(|(_, v)| v).collect::<Vec<_>>();
     let new = values(data.points(set.new, set.since, set.until));
     let old = values(match set.kind {
@@ -327,9 +338,7 @@ fn judge_points(data: &Data<'_>, set: &Setting<'_>) -> Judgement {
     let mut input = SeriesInput::new(new, old, set.kind);
     input.direction = data.metric.direction;
     input.decides = data.metric.decides;
-    input.look = u32::try_from(input.new.len().saturating_sub(9))
-        .unwrap_or(1)
-        .max(1);
+    input.look = look(elapsed, input.new.len());
     input.pass_barred.clone_from(&set.barred);
     judge::judge_series(&input)
 }
@@ -597,5 +606,18 @@ fn prove(view: &View<'_>, service: &Service, asked: &Asked<'_>, one: &MetricView
         source: Some(asked.metric.connection.clone()),
         read_at: asked.read_at,
         freshness: Some(one.freshness),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_point_is_a_look_and_a_checkpoint_is_one_alone() {
+        for (points, wanted) in [(0, 1), (9, 1), (10, 1), (11, 2), (60, 51)] {
+            assert_eq!(look(Elapsed::Minutes(3.0), points), wanted);
+            assert_eq!(look(Elapsed::Whole, points), 1);
+        }
     }
 }

@@ -316,6 +316,7 @@ fn planted_regressions_are_judged_by_the_rules_and_nothing_clean_is_red() {
     looked_at(&server, &flown, &mut table);
     checkpoints(&server, &watched, &mut table);
     exits(&server, &flown);
+    looked_back(&server, &flown);
     for line in &table {
         println!("{line}");
     }
@@ -469,6 +470,20 @@ fn exits(server: &RealPrometheus, cases: &[Case]) {
         let trip = Trip::of(server, &own);
         let (answer, code) = trip.json(&["gate", "all-1", "--json", "--wait", wait]);
         assert_eq!(code, expected, "{name}: {answer:#}");
+    }
+}
+
+/// `cockpit backtest`: over two days of what nothing was planted in, no trigger trips.
+fn looked_back(server: &RealPrometheus, cases: &[Case]) {
+    let clean = |c: &&Case| c.times == 1.0 && c.harm == Harm::Errors && !c.blurred && !c.two_parts;
+    let own: Vec<Case> = cases.iter().filter(clean).cloned().collect();
+    let (answer, code) = Trip::of(server, &own).json(&["backtest", "--json", "--days", "2"]);
+    assert_eq!(code, 0, "{answer:#}");
+    let triggers = answer["triggers"].as_array().unwrap();
+    assert!(triggers.len() >= 2 * own.len(), "{answer:#}");
+    for one in triggers {
+        assert_eq!(one["trips"], 0, "a false trip: {one:#}");
+        assert!(one["minutes"].as_u64().unwrap() > 2800, "{one:#}");
     }
 }
 
