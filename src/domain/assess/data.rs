@@ -4,7 +4,7 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::judge::{Block, Counts, Direction, Noise};
+use crate::domain::judge::{BaselineKind, Block, Counts, Direction, Noise};
 use crate::domain::needs::{BLOCK, BUCKET, metric_need};
 use crate::domain::observe::{Buckets, Freshness, SeriesKey};
 use crate::domain::policy::{Metric, MetricKind};
@@ -201,6 +201,13 @@ impl<'a> Data<'a> {
         Some(Counts::new(events, total).over(buckets as f64))
     }
 
+    /// End of the newest bucket of the service of that length at or before `at`.
+    pub fn newest_block(&self, step: u64, at: i64) -> Option<i64> {
+        self.each(Group::Whole, self.base(), step)
+            .filter_map(|b| b.range(..=at).next_back().map(|(at, _)| *at))
+            .max()
+    }
+
     /// How many of the buckets of `(from, to]` have data, and how many there should be.
     pub fn filled(&self, group: Group<'_>, from: i64, to: i64) -> (usize, usize) {
         let expected = usize::try_from((to - from).div_euclid(60)).unwrap_or(0);
@@ -307,9 +314,10 @@ impl<'a> Data<'a> {
         )
     }
 
-    /// Noise of the whole service from the seven days before `until`, in days of 24 hours. Reckoned once.
-    pub fn noise(&self, until: i64) -> Noise {
-        if self.metric.shared_noise {
+    /// Noise of the whole service from the seven days before `until`, in days of 24 hours. Reckoned once. Only a group beside it
+    /// can share it.
+    pub fn noise(&self, until: i64, kind: BaselineKind) -> Noise {
+        if self.metric.shared_noise && kind == BaselineKind::Concurrent {
             return Noise::Shared;
         }
         let (at, noise) = self
