@@ -13,6 +13,8 @@ use crate::runtime::engine::Engine;
 const MINUTES: i64 = 60;
 /// Fewer complete minutes than this tell nothing.
 const FEWEST: usize = 30;
+/// Points, one a minute, that a series needs.
+const SERIES_MINUTES: f64 = 10.0;
 /// The share of traffic that a gate after every step is forecast at.
 const FIRST_STEP: f64 = 10.0;
 
@@ -36,7 +38,7 @@ pub fn gates(engine: &Engine) -> Vec<String> {
     out
 }
 
-/// `None` where the gate has no ratio.
+/// `None` where the gate has no metric.
 fn one(
     policy: &Policy,
     observed: &Observed,
@@ -48,14 +50,19 @@ fn one(
         After::Percent(share) => share,
         After::Step => FIRST_STEP,
     };
-    let metrics: Vec<&Metric> = gate
+    let (metrics, series): (Vec<&Metric>, Vec<&Metric>) = gate
         .metrics
         .iter()
         .filter_map(|id| policy.metric(id))
-        .filter(|m| m.kind == MetricKind::Ratio)
-        .collect();
+        .partition(|m| m.kind == MetricKind::Ratio);
+    if let Some(silent) = series.iter().find(|m| !m.decides) {
+        return Some(format!(
+            "{} {} ({}): decides nothing without decides = true: the gate never passes",
+            service.name, gate.id, silent.title
+        ));
+    }
     let critical = if gate.critical { gate.metrics.len() } else { 1 };
-    let mut longest: Option<f64> = None;
+    let mut longest: Option<f64> = series.first().map(|_| SERIES_MINUTES);
     for metric in &metrics {
         let name = format!("{} {} ({})", service.name, gate.id, metric.title);
         let Some(counts) = counts(observed, now, metric, service) else {
@@ -71,7 +78,7 @@ fn one(
             } else {
                 BaselineKind::Hour
             },
-            noise: if metric.shared_noise {
+            noise: if metric.shared_noise && metric.separable() {
                 Noise::Shared
             } else {
                 Noise::Assumed

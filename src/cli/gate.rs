@@ -8,8 +8,9 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout_at;
 
 use crate::app::port::Fact;
-use crate::domain::situation::{GateView, Situation};
+use crate::domain::situation::{FeedView, GateView, Situation};
 use crate::domain::text::clean;
+use crate::domain::time::Instant;
 use crate::domain::verdict::Verdict;
 use crate::report;
 use crate::runtime::clock::tick_in;
@@ -21,7 +22,7 @@ use super::{exit, fail, out, session, watch};
 #[derive(Serialize)]
 struct Answer<'a> {
     release: &'a str,
-    at: crate::domain::time::Instant,
+    at: Instant,
     verdict: Verdict,
     gates: &'a [GateView],
 }
@@ -33,11 +34,13 @@ pub fn gate(args: &Args, wanted: &GateArgs) -> u8 {
             return fail(exit::USAGE, why);
         }
         session.engine.keep_records();
-        watch::fly(session, |facts| listen(facts, wanted)).await
+        let since = session.engine.now().world;
+        watch::fly(session, |facts| listen(facts, wanted, since)).await
     })
 }
 
-async fn listen(mut facts: UnboundedReceiver<Fact>, wanted: &GateArgs) -> u8 {
+/// `since`: when this process began to read.
+async fn listen(mut facts: UnboundedReceiver<Fact>, wanted: &GateArgs, since: Instant) -> u8 {
     let end = tick_in(wanted.wait);
     let mut ended = std::pin::pin!(watch::ended());
     let mut last: Option<Arc<Situation>> = None;
@@ -50,7 +53,7 @@ async fn listen(mut facts: UnboundedReceiver<Fact>, wanted: &GateArgs) -> u8 {
         match fact {
             Err(_) => break,
             Ok(Some(Fact::Assessed(s))) => {
-                let decided = report::gate_verdict(&s).is_decided();
+                let decided = verdict(&s, since).is_decided();
                 last = Some(s);
                 if decided {
                     break;
@@ -63,13 +66,45 @@ async fn listen(mut facts: UnboundedReceiver<Fact>, wanted: &GateArgs) -> u8 {
         }
     }
     match last {
-        Some(s) => said(&s, wanted),
+        Some(s) => said(&s, wanted, verdict(&s, since)),
         None => fail(exit::NOT_RUN, "nothing was known in that time"),
     }
 }
 
-fn said(s: &Situation, wanted: &GateArgs) -> u8 {
+/// The verdict, a pass only by what this process read itself: another's reading may be about the step before.
+fn verdict(s: &Situation, since: Instant) -> Verdict {
     let verdict = report::gate_verdict(s);
+    match s
+        .feeds
+        .iter()
+        .find(|f| decides(s, f) && f.read_at.is_none_or(|at| at < since))
+    {
+        Some(feed) if verdict == Verdict::Pass => {
+            Verdict::undecided(format!("{} was not read yet by this process", feed.what), 0)
+        }
+        _ => verdict,
+    }
+}
+
+/// Live deployments, and the minutes of the metrics that a gate or a trigger looks at.
+fn decides(s: &Situation, feed: &FeedView) -> bool {
+    let Some(rest) = feed.need.strip_prefix("metric/") else {
+        return feed.need.starts_with("deployments/");
+    };
+    let gates = s
+        .gates
+        .iter()
+        .flat_map(|g| g.metrics.iter().map(|(id, _, _)| id));
+    let mut looked_at = gates.chain(s.triggers.iter().map(|t| &t.metric));
+    let of = |id: &String| {
+        rest.strip_prefix(id.as_str())
+            .is_some_and(|r| r.starts_with('/'))
+    };
+    feed.feeds_verdict && looked_at.any(of)
+}
+
+fn said(s: &Situation, wanted: &GateArgs, verdict: Verdict) -> u8 {
+    let code = verdict.exit_code();
     if wanted.json {
         out::json(&Answer {
             release: &wanted.release,
@@ -77,7 +112,7 @@ fn said(s: &Situation, wanted: &GateArgs) -> u8 {
             verdict,
             gates: &s.gates,
         });
-        return report::gate_exit(s);
+        return code;
     }
     let mut text = verdict.word().to_owned();
     if let Some(why) = verdict.why() {
@@ -92,5 +127,50 @@ fn said(s: &Situation, wanted: &GateArgs) -> u8 {
         text.push_str(&format!("\n  {}", clean(&line, 400)));
     }
     out::put(&text);
-    report::gate_exit(s)
+    code
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+    use super::*;
+    use crate::app::fixture::story;
+
+    #[test]
+    fn a_pass_counts_only_by_what_this_process_read() {
+        let mut s = story();
+        s.step_verdict = Verdict::Pass;
+        let mut feed = s.feeds[0].clone();
+        feed.feeds_verdict = true;
+        s.feeds.clear();
+        let read = s.now.world;
+        let metric = s.triggers[0].metric.clone();
+        feed.read_at = Some(read);
+        for need in [
+            "deployments/cd".to_owned(),
+            format!("metric/{metric}/val/60"),
+        ] {
+            feed.need = need;
+            s.feeds = vec![feed.clone()];
+            assert_eq!(verdict(&s, read), Verdict::Pass);
+            let later = read + chrono::Duration::seconds(1);
+            let cached = verdict(&s, later);
+            assert!(cached.why().unwrap().contains("not read yet"), "{cached:?}");
+            s.step_verdict = Verdict::Fail;
+            assert_eq!(
+                verdict(&s, later),
+                Verdict::Fail,
+                "a Fail is not waited for"
+            );
+            s.step_verdict = Verdict::Pass;
+            s.feeds[0].read_at = None;
+            assert!(!verdict(&s, read).is_decided());
+        }
+        // What nothing looks at is not waited for.
+        for need in ["metric/other/val/60", "oncall/pager"] {
+            s.feeds[0].need = need.into();
+            assert_eq!(verdict(&s, read), Verdict::Pass);
+        }
+    }
 }

@@ -190,7 +190,7 @@ fn triggers(s: &Situation) -> Vec<Value> {
             "service": t.service,
             "trigger": t.trigger,
             "word": word(&t.mark),
-            "distance": t.undecided.as_deref().unwrap_or(&t.distance),
+            "distance": t.distance,
             "then": then,
             "tripped": t.tripped_at.map(|at| moment(s, at)),
         })

@@ -1124,6 +1124,9 @@ pub struct Situation {
     pub metrics: Vec<MetricView>,
     /// Gates of the current release.
     pub gates: Vec<GateView>,
+    /// The verdict on going on from the present step: never a pass where the band does not say so.
+    #[serde(default = "Situation::not_judged")]
+    pub step_verdict: Verdict,
     /// Triggers of the current release.
     pub triggers: Vec<TriggerView>,
     /// Passports of the current release's services.
@@ -1156,4 +1159,11 @@ pub struct Situation {
     /// Countdowns of automatic triggers that run in this process, by release and trigger: the engine remembers when each began.
     #[serde(skip)]
     pub counting: Vec<String>,
+}
+
+impl Situation {
+    /// The verdict of a step that nobody looked at.
+    pub fn not_judged() -> Verdict {
+        Verdict::not_run("nothing was judged")
+    }
 }

@@ -89,42 +89,15 @@ fn closed(s: &Situation) -> u8 {
     }
 }
 
-/// All critical gates of the current release as one verdict: any failed → Fail; else any undecided that nobody accepted →
-/// Undecided; else any that did not run, or none at all → NotRun; else Pass.
+/// May the rollout go on from the present step? A tripped trigger, a rollback or a failed critical gate → Fail; else a critical
+/// gate undecided that nobody accepted → Undecided; one that did not run, or none at all → NotRun; else Pass, where the band says
+/// that it goes on, and Undecided with its reason where it does not.
 ///
 /// An accepted gate does not stand in the way, as in the band's PROCEED; with nothing but accepted gates nothing passed, so that
 /// the verdict stays Undecided.
 #[must_use]
 pub fn gate_verdict(s: &Situation) -> Verdict {
-    let critical: Vec<_> = s.gates.iter().filter(|g| g.critical).collect();
-    let name = |g: &crate::domain::situation::GateView| {
-        format!("{} {} after step {}", g.service, g.gate, g.step)
-    };
-    if critical.iter().any(|g| g.verdict.is_fail()) {
-        return Verdict::Fail;
-    }
-    let open = critical.iter().filter(|g| !g.accepted);
-    let undecided = open.clone().find_map(|g| match &g.verdict {
-        Verdict::Undecided { why, n } => {
-            Some(Verdict::undecided(format!("{}: {why}", name(g)), *n))
-        }
-        _ => None,
-    });
-    let not_run = open.clone().find_map(|g| match &g.verdict {
-        Verdict::NotRun { why } => Some(Verdict::not_run(format!("{}: {why}", name(g)))),
-        _ => None,
-    });
-    if let Some(verdict) = undecided.or(not_run) {
-        return verdict;
-    }
-    match (
-        critical.iter().any(|g| g.verdict.is_green()),
-        critical.first(),
-    ) {
-        (true, _) => Verdict::Pass,
-        (false, Some(g)) => Verdict::undecided("accepted by a person, not passed", g.n),
-        (false, None) => Verdict::not_run("no critical gate has looked yet"),
-    }
+    s.step_verdict.clone()
 }
 
 /// The exit code of `cockpit gate`: that of [`gate_verdict`].

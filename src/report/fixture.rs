@@ -566,6 +566,7 @@ pub(crate) fn story() -> Situation {
         checklist: checklist(),
         metrics: metrics(),
         gates: gates(),
+        step_verdict: crate::domain::verdict::Verdict::undecided("n=6 of 10", 6),
         triggers: triggers(),
         passports: vec![passport()],
         plan: None,

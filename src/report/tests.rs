@@ -80,6 +80,16 @@ fn every_state_of_every_pane_has_its_word() {
 }
 
 #[test]
+fn a_trigger_that_cannot_be_told_shows_its_distance() {
+    let mut s = story();
+    s.triggers[0].distance = "no value of 800 ms, 0 s of 5 m (p95: stale)".into();
+    s.triggers[0].undecided = Some("p95: stale".into());
+    let text = wide(&s);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    assert!(words.join(" ").contains("of 800 ms, 0 s of 5 m"), "{text}");
+}
+
+#[test]
 fn an_accepted_gate_never_reads_as_a_pass() {
     let mut s = story();
     for g in &mut s.gates {
@@ -222,15 +232,20 @@ fn a_closed_release_answers_by_its_outcome() {
 }
 
 #[test]
-fn gates_are_one_verdict() {
+fn the_exit_code_of_a_gate_is_the_verdict_on_its_step() {
     let mut s = story();
     assert_eq!(gate_exit(&s), 2);
-    s.gates[0].accepted = true;
-    assert_eq!(gate_exit(&s), 0);
-    s.gates[1].verdict = Verdict::Fail;
-    assert_eq!(gate_exit(&s), 1);
+    // It was judged before: what stands beside it changes nothing here.
     s.gates.clear();
-    assert_eq!(gate_exit(&s), 3);
+    for (verdict, code) in [
+        (Verdict::Pass, 0),
+        (Verdict::Fail, 1),
+        (Verdict::undecided("trigger undecided", 3), 2),
+        (Verdict::not_run("no gate looked"), 3),
+    ] {
+        s.step_verdict = verdict;
+        assert_eq!(gate_exit(&s), code);
+    }
 }
 
 #[test]

@@ -492,8 +492,7 @@ impl Cx<'_> {
         pen.column(&format!("trigger {}", t.trigger), shape.second, self.name);
         pen.column(&format!("{then:>10}"), 10, theme.dim).gap(1);
         self.word_here(pen, &t.mark);
-        let said = t.undecided.as_deref().unwrap_or(&t.distance);
-        pen.gap(1).put(said, theme.dim);
+        pen.gap(1).put(&t.distance, theme.dim);
     }
 
     fn debt(&self, pen: &mut Pen<'_>, d: &DebtView) {

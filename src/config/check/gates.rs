@@ -61,7 +61,16 @@ impl Check<'_> {
             );
         }
         for (n, id) in raw.metrics.iter().enumerate() {
-            self.metric_named(&format!("{at_metrics}[{n}]"), id, metrics);
+            let here = format!("{at_metrics}[{n}]");
+            self.metric_named(&here, id, metrics);
+            let silent = |m: &&Metric| m.id == *id && m.kind != MetricKind::Ratio && !m.decides;
+            if metrics.iter().any(|m| silent(&m)) {
+                self.found.warn(
+                    &here,
+                    format!("{} decides nothing: the gate never passes", shown(id)),
+                    Some("set decides = true at the metric, or take it out of the gate".into()),
+                );
+            }
         }
         if !raw.tolerance.is_finite() || raw.tolerance <= 1.0 {
             self.found.error(

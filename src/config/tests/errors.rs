@@ -658,3 +658,22 @@ fn an_unknown_scenario_is_refused() {
     .unwrap_err();
     assert_eq!(diags[0].help.as_deref(), Some("did you mean \"happy\"?"));
 }
+
+#[test]
+fn a_gate_on_a_series_that_decides_nothing_is_warned_of() {
+    let gate = "[[service.gate]]\nmetrics = [\"error_rate\", \"p95\"]";
+    let warned = found(gate);
+    let about = warned
+        .iter()
+        .find(|d| d.message.contains("decides nothing"));
+    let about = about.unwrap_or_else(|| panic!("{warned:#?}"));
+    assert_eq!(about.severity, Severity::Warning);
+    assert_eq!(about.key, "service[0].gate[0].metrics[1]");
+    let lines = u32::try_from(BASE.lines().count()).unwrap();
+    assert_eq!(
+        (about.file.as_str(), about.line - lines),
+        ("cockpit.toml", 2)
+    );
+    let none = found("[[service.gate]]\nmetrics = [\"error_rate\"]");
+    assert!(!none.iter().any(|d| d.message.contains("decides nothing")));
+}

@@ -5,7 +5,8 @@ use chrono::Duration;
 use crate::domain::policy::{Section, Then};
 use crate::domain::record::DeployState;
 use crate::domain::situation::{
-    Advice, Band, Countdown, NextStep, Permission, Phase, Reason, Situation, Stranded, TriggerView,
+    Advice, Band, Countdown, GateView, NextStep, Permission, Phase, Reason, Situation, Stranded,
+    TriggerView,
 };
 use crate::domain::verdict::Verdict;
 
@@ -17,6 +18,7 @@ const REASONS: usize = 4;
 /// Fills in band and NEXT line.
 pub(super) fn advise(view: &View<'_>, s: &mut Situation) {
     let (advice, mut reasons) = word(view, s);
+    s.step_verdict = step_verdict(view, s, advice, &reasons);
     strands(s, advice, &mut reasons);
     reasons.truncate(REASONS);
     let session = &view.observed.session;
@@ -101,6 +103,42 @@ fn word(view: &View<'_>, s: &Situation) -> (Advice, Vec<Reason>) {
                 rolling(view, s)
             }
         }
+    }
+}
+
+/// The verdict on going on from here: `cockpit gate` answers with it, so that it is never green where the band's word is not.
+fn step_verdict(view: &View<'_>, s: &Situation, advice: Advice, reasons: &[Reason]) -> Verdict {
+    let critical = || s.gates.iter().filter(|g| g.critical);
+    let tripped = s.triggers.iter().any(|t| t.tripped);
+    let back = s.plan.as_ref().is_some_and(|p| p.ended.is_none())
+        || view.state.is_some_and(|x| x.rolled_back().is_some());
+    if tripped || back || critical().any(|g| g.verdict.is_fail()) {
+        return Verdict::Fail;
+    }
+    let name =
+        |g: &GateView, why: &str| format!("{} {} after step {}: {why}", g.service, g.gate, g.step);
+    let open = || critical().filter(|g| !g.accepted);
+    for gate in open() {
+        if let Verdict::Undecided { why, n } = &gate.verdict {
+            return Verdict::undecided(name(gate, why), *n);
+        }
+    }
+    for gate in open() {
+        if let Verdict::NotRun { why } = &gate.verdict {
+            return Verdict::not_run(name(gate, why));
+        }
+    }
+    let Some(first) = critical().next() else {
+        return Verdict::not_run("no critical gate has looked yet");
+    };
+    if !matches!(advice, Advice::Proceed | Advice::Watching | Advice::Closed) {
+        let why = reasons.first().map_or("", |r| r.text.as_str());
+        return Verdict::undecided(format!("{}: {why}", advice.word()), first.n);
+    }
+    if critical().any(|g| g.verdict.is_green()) {
+        Verdict::Pass
+    } else {
+        Verdict::undecided("accepted by a person, not passed", first.n)
     }
 }
 
@@ -265,6 +303,14 @@ fn rolling(view: &View<'_>, s: &Situation) -> (Advice, Vec<Reason>) {
                     "the live state of {} is {}",
                     rollout.service.name,
                     rollout.freshness.word()
+                ),
+                key,
+            ));
+        } else if rollout.moved() {
+            reasons.push(reason(
+                format!(
+                    "{} moved: what was judged is of before",
+                    rollout.service.name
                 ),
                 key,
             ));

@@ -18,7 +18,7 @@ use crate::domain::record::DeployState;
 use crate::domain::time::Instant;
 
 use super::data::{Data, Group};
-use super::poll::{Ground, Poll, count, poll, stand};
+use super::poll::{Ground, Poll, look_back, poll, stand};
 use super::rollout::ceil_minute;
 
 /// A trip is confirmed by what the journal has of the service within this many seconds before its begin or after its end.
@@ -222,7 +222,7 @@ fn one(
     out: &mut PastTrigger,
     reasons: &mut BTreeMap<String, u64>,
 ) {
-    let wanted = count(trigger);
+    let wanted = look_back(trigger);
     let mut polls: VecDeque<Poll> = VecDeque::new();
     let mut trip: Option<(i64, Option<(f64, f64)>)> = None;
     let mut at = ground.since + 60;

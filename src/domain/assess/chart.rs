@@ -1,12 +1,12 @@
 //! The lines of the metrics pane.
 
 use crate::domain::judge::BaselineKind;
-use crate::domain::policy::{Limit, Service};
+use crate::domain::policy::{Limit, Service, Trigger};
 use crate::domain::situation::Chart;
 
 use super::View;
 use super::data::{Data, Group};
-use super::metrics::{HOUR, Setting, baseline};
+use super::metrics::{HOUR, Setting, baseline, live};
 use super::rollout::Rollout;
 use super::triggers;
 
@@ -122,19 +122,35 @@ fn spread(mut values: Vec<f64>) -> Option<(f64, f64)> {
     at(0.05).zip(at(0.95))
 }
 
-/// Where the nearest trigger's limit lies, in the metric's unit.
+/// Where the nearest trigger's limit lies, in the metric's unit. A burn rate has none on this scale.
 fn threshold(
     view: &View<'_>,
     service: &Service,
     data: &Data<'_>,
     set: Option<&Setting<'_>>,
 ) -> Option<f64> {
-    let trigger = triggers::sealed(view, service)
-        .iter()
-        .find(|t| t.metric == data.metric.id)?;
-    match trigger.limit {
+    let limit = |t: &Trigger| match t.limit {
         Limit::Value(v) => Some(v),
         Limit::Slo => service.slo.get(&data.metric.id).copied(),
         Limit::Baseline(times) => set.and_then(|s| baseline(data, s)).map(|b| b * times),
-    }
+    };
+    let limits: Vec<(bool, f64)> = triggers::sealed(view, service)
+        .iter()
+        .filter(|t| t.metric == data.metric.id && t.burn.is_empty())
+        .filter_map(|t| limit(t).filter(|l| *l > 0.0).map(|l| (t.above, l)))
+        .collect();
+    let group = set.map_or(Group::Whole, |s| s.new);
+    let now = data.newest().and_then(|at| live(data, group, at));
+    // As a share of its limit the value is nearest to that which it may cross first.
+    let share = |(above, limit): &(bool, f64)| match now {
+        Some(v) if *above => v / limit,
+        Some(v) if v > 0.0 => limit / v,
+        Some(_) => f64::MAX,
+        None => 0.0,
+    };
+    limits
+        .into_iter()
+        .rev()
+        .max_by(|a, b| share(a).total_cmp(&share(b)))
+        .map(|(_, limit)| limit)
 }

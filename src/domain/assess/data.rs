@@ -233,6 +233,13 @@ impl<'a> Data<'a> {
         Some(Counts::new(events, total).over(buckets as f64))
     }
 
+    /// End of the newest bucket of the service of that length at or before `at`.
+    pub fn newest_block(&self, step: u64, at: i64) -> Option<i64> {
+        self.each(Group::Whole, self.base(), step)
+            .filter_map(|b| b.range(..=at).next_back().map(|(at, _)| *at))
+            .max()
+    }
+
     /// How many of the buckets of `(from, to]` have data, and how many there should be.
     pub fn filled(&self, group: Group<'_>, from: i64, to: i64) -> (usize, usize) {
         let expected = usize::try_from((to - from).div_euclid(60)).unwrap_or(0);

@@ -130,6 +130,38 @@ pub(super) fn setting<'a>(
     Ok(set)
 }
 
+/// More minutes of the judged span without data than may miss.
+fn gap(data: &Data<'_>, set: &Setting<'_>) -> Option<String> {
+    let (seen, expected) = data.filled(set.new, set.since, set.until);
+    let missing = expected.saturating_sub(seen);
+    (missing as f64 > expected as f64 * MAY_MISS)
+        .then(|| format!("{missing} of {expected} minutes have no data"))
+}
+
+/// Is what the metric is judged by read and whole: its feeds, and each group that the rollout is told apart by (law 2)?
+pub(super) fn fed(view: &View<'_>, data: &Data<'_>, rollout: &Rollout<'_>) -> bool {
+    let now = view.at().timestamp();
+    let groups = [&data.metric.canary, &data.metric.stable];
+    let stopped = |group: &Option<String>| {
+        let name = group.as_deref().unwrap_or_default();
+        data.freshness_of(Group::Named(name), now) == Freshness::Stale
+    };
+    data.freshness(now).usable()
+        && data.partial.is_none()
+        && !(rollout.splits() && data.metric.separable() && groups.into_iter().any(stopped))
+}
+
+/// Is a judgement made of numbers, over a span without a gap? What passed earlier stands only beside such a one.
+pub(super) fn sound(
+    view: &View<'_>,
+    data: &Data<'_>,
+    rollout: &Rollout<'_>,
+    judgement: &Judgement,
+) -> bool {
+    let numbers = judgement.new.is_some() || judgement.series.is_some();
+    numbers && setting(view, data, rollout).is_ok_and(|set| gap(data, &set).is_none())
+}
+
 /// The judge's word on one metric of one rollout.
 ///
 /// # Errors
@@ -183,11 +215,8 @@ fn judge_set(
         let why = format!("clean from {from}: no full minute of the new version yet");
         return Err(Verdict::undecided(why, 0));
     }
-    let (seen, expected) = data.filled(set.new, set.since, set.until);
-    let missing = expected.saturating_sub(seen);
-    if missing as f64 > expected as f64 * MAY_MISS {
-        set.barred
-            .get_or_insert_with(|| format!("{missing} of {expected} minutes have no data"));
+    if let Some(gap) = gap(data, &set) {
+        set.barred.get_or_insert(gap);
     }
     if data.metric.kind == MetricKind::Ratio {
         judge_ratio(data, rollout, &set, tolerance, elapsed, critical)
@@ -418,24 +447,17 @@ fn one(
     let rollout = view.rollout(&service.name);
     let freshness = data.freshness(view.at().timestamp());
     let newest = data.newest();
-    // It is looked at again and again: as at a gate, nothing passes in the first minutes.
-    let minutes = rollout
-        .and_then(Rollout::clean_start)
-        .map_or(0, |since| view.at().timestamp() - since)
-        .max(0) as f64
-        / 60.0;
+    let set = rollout.and_then(|r| setting(view, data, r).ok());
     let judged = match rollout {
-        Some(rollout) => judge_metric(
-            view,
-            data,
-            rollout,
-            super::gates::tolerance(view, service, metric),
-            Elapsed::Minutes(minutes),
-            1,
-        ),
+        Some(rollout) => {
+            // Looked at all the time like a gate: nothing passes in the first minutes.
+            let looked = set.as_ref().map_or(0, |s| view.at().timestamp() - s.since);
+            let elapsed = Elapsed::Minutes(looked.max(0) as f64 / 60.0);
+            let (tolerance, critical) = super::gates::terms(view, service, metric);
+            judge_metric(view, data, rollout, tolerance, elapsed, critical)
+        }
         None => Err(Verdict::not_run("no release of this service is open")),
     };
-    let set = rollout.and_then(|r| setting(view, data, r).ok());
     let group = set.as_ref().map_or(Group::Whole, |s| s.new);
     let value = newest.and_then(|n| live(data, group, n));
     let (verdict, judgement) = match judged {
@@ -495,7 +517,7 @@ fn mark(verdict: &Verdict, value: Option<f64>, freshness: Freshness) -> Mark {
 }
 
 /// The value of the last five minutes.
-fn live(data: &Data<'_>, group: Group<'_>, newest: i64) -> Option<f64> {
+pub(super) fn live(data: &Data<'_>, group: Group<'_>, newest: i64) -> Option<f64> {
     if data.metric.kind == MetricKind::Ratio {
         let c = data.counts(group, newest - LIVE, newest)?;
         return Some(c.events / c.total).filter(|v| v.is_finite());
@@ -606,6 +628,44 @@ fn prove(view: &View<'_>, service: &Service, asked: &Asked<'_>, one: &MetricView
         source: Some(asked.metric.connection.clone()),
         read_at: asked.read_at,
         freshness: Some(one.freshness),
+    }
+}
+
+/// Evidence that rests on metrics of a service: their queries, sources, the oldest reading and the worst freshness.
+pub(super) fn sourced(
+    view: &View<'_>,
+    service: &str,
+    metrics: &[&Metric],
+    title: String,
+    lines: Vec<(String, String)>,
+) -> Evidence {
+    let joined = |mut words: Vec<String>, with: &str| {
+        words.dedup();
+        Some(words.join(with)).filter(|w| !w.is_empty())
+    };
+    let read = metrics.iter().flat_map(|m| {
+        let parts = m.parts().into_iter();
+        parts.map(|(part, _)| {
+            let need = metric_need(&m.id, part, BUCKET);
+            view.feed(&need).0.map(|o| o.read_at)
+        })
+    });
+    let freshness = metrics.iter().map(|m| match view.data(service, &m.id) {
+        Some(data) => data.freshness(view.at().timestamp()),
+        None => super::metric_freshness(view, m),
+    });
+    Evidence {
+        title,
+        lines,
+        query: joined(metrics.iter().map(|m| queries(m)).collect(), "\n"),
+        link: view
+            .policy
+            .service(service)
+            .and_then(|s| s.dashboards.first().cloned()),
+        source: joined(metrics.iter().map(|m| m.connection.clone()).collect(), ", "),
+        // A part that was never read has no age, and then the whole has none.
+        read_at: read.min().flatten(),
+        freshness: freshness.max(),
     }
 }
 

@@ -280,6 +280,7 @@ fn judge<'a>(
         checklist: Default::default(),
         metrics: metrics::all(&view, &heard, &triggers, &mut proofs),
         gates: gates::all(&view, &mut proofs),
+        step_verdict: Situation::not_judged(),
         triggers,
         passports: passport::all(&view, &mut proofs),
         plan: plan::plan(&view),

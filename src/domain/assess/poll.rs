@@ -18,6 +18,9 @@ const HOUR: i64 = 3600;
 const LONG: u64 = 2 * 3600;
 /// Of a burn rate's window, the share of buckets that may be missing.
 const MAY_MISS: f64 = 0.1;
+/// The newest block ends less than three blocks before the poll, seconds: it is read once a block, after it ended, and one
+/// reading may fail.
+const BLOCK_LAG: i64 = 1799;
 
 /// What a trigger is held against: whose buckets, which baseline, from when on.
 pub(crate) struct Ground<'d, 'a> {
@@ -69,22 +72,42 @@ pub(crate) struct Standing {
 
 /// How many polls lie in `for`: five minutes mean breached at both ends of them, six polls a minute apart.
 pub(crate) fn count(trigger: &Trigger) -> usize {
-    usize::try_from(trigger.hold_for / 60 + 1).unwrap_or(usize::MAX)
+    within(trigger.hold_for)
 }
 
-/// The polls of the `for` that ends at `until`, oldest first; fewer where the clean start lies in it.
+/// How many polls are looked at: a gap does not take back what was breached before it, for as long as `for` once more.
+pub(crate) fn look_back(trigger: &Trigger) -> usize {
+    within(trigger.hold_for.saturating_mul(2))
+}
+
+fn within(seconds: u64) -> usize {
+    usize::try_from(seconds.div_ceil(60).saturating_add(1)).unwrap_or(usize::MAX)
+}
+
+/// The polls up to `until` that say where the trigger stands, oldest first: those of `for`, and behind a gap those before it.
+/// Fewer where the clean start lies in them.
 pub(crate) fn polls(ground: &Ground<'_, '_>, trigger: &Trigger, until: i64) -> Vec<Poll> {
-    let mut out: Vec<Poll> = (0..count(trigger))
-        .map(|i| until - i64::try_from(i).unwrap_or(i64::MAX / 60) * 60)
-        .take_while(|at| *at > ground.since)
-        .map(|at| poll(ground, trigger, at))
-        .collect();
+    let wanted = count(trigger);
+    let (mut breached, mut clear) = (0, 0);
+    let mut out: Vec<Poll> = Vec::new();
+    for i in 0..look_back(trigger) {
+        let at = until - i64::try_from(i).unwrap_or(i64::MAX / 60) * 60;
+        // Behind a gap it is looked for as many of one kind as lie in `for`, until one of the other kind comes.
+        let settled = breached.max(clear) >= wanted || (breached > 0 && clear > 0);
+        if at <= ground.since || (i >= wanted && settled) {
+            break;
+        }
+        let poll = poll(ground, trigger, at);
+        breached += usize::from(poll.state == PollState::Breached);
+        clear += usize::from(poll.state == PollState::Clear);
+        out.push(poll);
+    }
     out.reverse();
     out
 }
 
-/// Trips when every poll of `for` was breached; a gap makes it undecided, it neither resets nor trips. `polls` are oldest
-/// first; `tripped`: it had tripped before.
+/// Trips when it is breached and as many polls as lie in `for` were, with no clear one between them; a gap makes it undecided,
+/// it neither resets nor trips. `polls` are oldest first; `tripped`: it had tripped before.
 pub(crate) fn stand(trigger: &Trigger, polls: &[Poll], tripped: bool) -> Standing {
     let why = |p: &Poll| match &p.state {
         PollState::Undecided { why } => Some(why.clone()),
@@ -101,9 +124,13 @@ pub(crate) fn stand(trigger: &Trigger, polls: &[Poll], tripped: bool) -> Standin
         .filter(|p| p.state == PollState::Breached)
         .count();
     let gap = since_clear().find_map(why);
-    let full = breached == polls.len() && polls.len() >= count(trigger);
-    // A tripped trigger is clear again when no poll of `for` was breached.
-    let quiet = !polls.is_empty() && polls.iter().all(|p| p.state == PollState::Clear);
+    let now = polls.last().map(|p| &p.state);
+    let full = now == Some(&PollState::Breached) && breached >= count(trigger);
+    // A tripped trigger is clear again when as many polls as lie in `for` were, with no breached one between them.
+    let clear = polls.iter().rev();
+    let clear = clear.take_while(|p| p.state != PollState::Breached);
+    let clear = clear.filter(|p| p.state == PollState::Clear).count();
+    let quiet = now == Some(&PollState::Clear) && (clear >= count(trigger) || clear == polls.len());
     Standing {
         tripped: full || (tripped && !quiet),
         held: (breached.saturating_sub(1) as u64 * 60).min(trigger.hold_for),
@@ -156,7 +183,12 @@ fn ratio_poll(ground: &Ground<'_, '_>, trigger: &Trigger, from: i64, at: i64) ->
             None => data.counts(ground.old, ground.deployed - HOUR, ground.deployed),
         },
     };
-    let noise = data.noise(ground.deployed, ground.kind);
+    // A limit that is a value is compared with no group that could share the noise.
+    let kind = match limit {
+        judge::Limit::TimesBaseline(_) => ground.kind,
+        judge::Limit::Value(_) => BaselineKind::Hour,
+    };
+    let noise = data.noise(ground.deployed, kind);
     let Some(window) = data.counts(ground.new, from, at) else {
         return undecided("no traffic");
     };
@@ -275,12 +307,16 @@ fn burn_poll(ground: &Ground<'_, '_>, trigger: &Trigger, at: i64) -> Poll {
 /// How many times the sustainable pace the budget burns over a window that ends at `at`: share of bad events over the share
 /// that the objective allows.
 fn burn(data: &Data<'_>, slo: f64, window: u64, at: i64) -> Result<f64, String> {
-    let (step, to) = if window >= LONG {
-        let step = i64::try_from(BLOCK).unwrap_or(600);
-        (BLOCK, at.div_euclid(step) * step)
+    let (step, lag) = if window >= LONG {
+        (BLOCK, BLOCK_LAG)
     } else {
-        (BUCKET, at)
+        (BUCKET, 0)
     };
+    // A window that ends before the newest buckets came would tell of the past alone.
+    let to = data
+        .newest_block(step, at)
+        .filter(|to| at - to <= lag)
+        .ok_or("none of its newest buckets have data")?;
     let window_seconds = i64::try_from(window).map_err(|_| "the window is too long".to_owned())?;
     let (events, total, seen) = data.totals(step, to - window_seconds, to);
     let expected = (window / step.max(1)) as f64;

@@ -136,6 +136,21 @@ impl Rollout<'_> {
         self.record
             .filter(|_| self.freshness.usable() && self.track.is_none_or(after))
     }
+    /// The vendor says something else than the journal, which is about to take it in: what was judged was judged of what it was
+    /// before.
+    pub fn moved(&self) -> bool {
+        let Some(record) = self.news() else {
+            return false;
+        };
+        let own = record.version == self.change.to;
+        match self.track {
+            Some(t) if own => {
+                (t.state, t.step, t.weight) != (record.state, record.step, record.weight)
+            }
+            Some(t) => !t.withdrawn(),
+            None => own && record.state.in_flight(),
+        }
+    }
     /// Steps finished, at least 0.
     pub fn step(&self) -> u32 {
         self.track.and_then(|t| t.step).unwrap_or(0)

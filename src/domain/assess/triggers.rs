@@ -8,7 +8,7 @@ use crate::domain::situation::{Evidence, Mark, Tone, TriggerView};
 use crate::domain::time;
 
 use super::data::{Data, Group};
-use super::metrics::{Setting, clock_of, setting};
+use super::metrics::{Setting, clock_of, setting, sourced};
 use super::poll::{Ground, Poll, polls, stand};
 use super::rollout::Rollout;
 use super::{Proofs, View};
@@ -54,13 +54,14 @@ fn one(view: &View<'_>, rollout: &Rollout<'_>, trigger: &Trigger) -> TriggerView
     };
     match judged(view, rollout, trigger) {
         Err(why) => {
-            out.distance.clone_from(&why);
+            let distance = distance(view, service, trigger, None, out.held);
+            out.distance = format!("{distance} ({why})");
             if rollout.started().is_some() {
                 out.mark = Mark::new("undecided", Tone::Unknown);
                 out.undecided = Some(why);
             }
         }
-        Ok(polls) => show(view, trigger, &polls, &mut out),
+        Ok((polls, barred)) => show(view, service, trigger, &polls, barred, &mut out),
     }
     if out.tripped {
         out.mark = Mark::new("TRIPPED", Tone::Fail);
@@ -68,8 +69,12 @@ fn one(view: &View<'_>, rollout: &Rollout<'_>, trigger: &Trigger) -> TriggerView
     out
 }
 
-/// The polls of the last `for`, oldest first.
-fn judged(view: &View<'_>, rollout: &Rollout<'_>, trigger: &Trigger) -> Result<Vec<Poll>, String> {
+/// The polls of the last `for`, oldest first, and why it may trip and never be clear.
+fn judged(
+    view: &View<'_>,
+    rollout: &Rollout<'_>,
+    trigger: &Trigger,
+) -> Result<(Vec<Poll>, Option<String>), String> {
     let metric = view
         .policy
         .metric(&trigger.metric)
@@ -96,7 +101,9 @@ fn judged(view: &View<'_>, rollout: &Rollout<'_>, trigger: &Trigger) -> Result<V
             clock_of(view, set.since)
         ));
     }
-    Ok(polls)
+    // A burn rate is the service's, of both versions: what it mixes stands in its polls.
+    let barred = set.barred.filter(|_| trigger.burn.is_empty());
+    Ok((polls, barred))
 }
 
 fn ground<'d, 'a>(
@@ -121,13 +128,20 @@ fn ground<'d, 'a>(
 }
 
 /// Where it stands, as shown.
-fn show(view: &View<'_>, trigger: &Trigger, polls: &[Poll], out: &mut TriggerView) {
+fn show(
+    view: &View<'_>,
+    service: &Service,
+    trigger: &Trigger,
+    polls: &[Poll],
+    barred: Option<String>,
+    out: &mut TriggerView,
+) {
     let standing = stand(trigger, polls, out.tripped);
     let newest = polls.last();
     out.tripped = standing.tripped;
     out.held.0 = standing.held;
     out.share = newest.and_then(|p| share(trigger, p));
-    out.distance = distance(view, trigger, newest, out.held);
+    out.distance = distance(view, service, trigger, newest, out.held);
     if let Some(why) = standing.undecided {
         out.mark = Mark::new("undecided", Tone::Unknown);
         out.distance = format!("{} ({why})", out.distance);
@@ -142,6 +156,10 @@ fn show(view: &View<'_>, trigger: &Trigger, polls: &[Poll], out: &mut TriggerVie
             out.distance,
             moment(view, until)
         );
+    } else if let Some(why) = barred {
+        // A canary ten times as bad is hardly seen over the whole service (SEMANTICS 5).
+        out.mark = Mark::new("not clear yet", Tone::Plain);
+        out.distance = format!("{}; {why}", out.distance);
     } else {
         out.mark = Mark::new("clear", Tone::Pass);
     }
@@ -155,17 +173,37 @@ fn moment(view: &View<'_>, at: i64) -> String {
 
 fn share(trigger: &Trigger, poll: &Poll) -> Option<f64> {
     let (value, limit) = (poll.value?, poll.limit?);
-    if limit <= 0.0 || value <= 0.0 {
+    let above = trigger.above || !trigger.burn.is_empty();
+    if limit <= 0.0 || value < 0.0 || (above && value <= 0.0) {
         return None;
     }
-    Some(if trigger.above || !trigger.burn.is_empty() {
+    Some(if above {
         value / limit
     } else {
-        limit / value
+        // None at all is the farthest that it can fall.
+        (limit / value).min(f64::MAX)
     })
 }
 
-fn distance(view: &View<'_>, trigger: &Trigger, poll: Option<&Poll>, held: (u64, u64)) -> String {
+/// The limit where no poll says it, in its own unit.
+fn limit_of(service: &Service, trigger: &Trigger) -> Option<f64> {
+    if let Some(pair) = trigger.burn.first() {
+        return Some(pair.times);
+    }
+    match trigger.limit {
+        Limit::Baseline(times) => Some(times),
+        Limit::Value(v) => Some(v),
+        Limit::Slo => service.slo.get(&trigger.metric).copied(),
+    }
+}
+
+fn distance(
+    view: &View<'_>,
+    service: &Service,
+    trigger: &Trigger,
+    poll: Option<&Poll>,
+    held: (u64, u64),
+) -> String {
     let show = |v: f64| match trigger.limit {
         _ if !trigger.burn.is_empty() => format!("{v:.1}×"),
         Limit::Baseline(_) => format!("{v:.1}×"),
@@ -179,6 +217,7 @@ fn distance(view: &View<'_>, trigger: &Trigger, poll: Option<&Poll>, held: (u64,
         .map_or_else(|| "no value".to_owned(), show);
     let limit = poll
         .and_then(|p| p.limit)
+        .or_else(|| limit_of(service, trigger))
         .map_or_else(|| "no limit".to_owned(), show);
     let words = |s: u64| time::duration_words(Duration::seconds(i64::try_from(s).unwrap_or(0)));
     let mut text = format!("{value} of {limit}");
@@ -217,12 +256,7 @@ fn prove(view: &View<'_>, one: &TriggerView, trigger: &Trigger) -> Evidence {
     if let Some(why) = &one.undecided {
         lines.push(("cannot be told".to_owned(), why.clone()));
     }
-    let metric = view.policy.metric(&trigger.metric);
-    Evidence {
-        title: format!("trigger {} of {}", one.trigger, one.service),
-        lines,
-        query: metric.map(super::metrics::queries),
-        source: metric.map(|m| m.connection.clone()),
-        ..Evidence::default()
-    }
+    let title = format!("trigger {} of {}", one.trigger, one.service);
+    let metrics: Vec<&Metric> = view.policy.metric(&trigger.metric).into_iter().collect();
+    sourced(view, &one.service, &metrics, title, lines)
 }

@@ -79,6 +79,23 @@ impl Track {
             DeployState::Failed | DeployState::Cancelled | DeployState::Superseded
         )
     }
+
+    /// Does what is seen now begin anew: another version, or the same one again after its traffic was taken away? What was
+    /// judged, accepted or tripped before says nothing of it.
+    fn begins_anew(&self, version: &str, state: DeployState, weight: Option<f64>) -> bool {
+        if self.version != version {
+            return true;
+        }
+        let serves = |weight: Option<f64>| weight.is_some_and(|w| w > 0.0);
+        let served = self.reached.iter().any(|(_, _, weight)| serves(*weight));
+        // A health check that fails for a while takes no traffic away.
+        let withdrawn = match self.state {
+            DeployState::Failed => self.weight == Some(0.0),
+            _ => self.withdrawn() && !serves(self.weight),
+        };
+        let emptied = self.weight == Some(0.0) && served && serves(weight);
+        (state.in_flight() || state == DeployState::Succeeded) && (withdrawn || emptied)
+    }
 }
 
 /// A rollback plan and how far it is.
@@ -576,7 +593,7 @@ impl Journal {
     }
 }
 
-/// The track after a `DeploymentSeen`; a new version starts a new one.
+/// The track after a `DeploymentSeen`; a new version, and a new attempt at the same, starts a new one.
 fn tracked(before: Option<&Track>, event: &Event) -> Option<Track> {
     let Body::DeploymentSeen {
         version,
@@ -590,7 +607,7 @@ fn tracked(before: Option<&Track>, event: &Event) -> Option<Track> {
     else {
         return None;
     };
-    let mut track = match before.filter(|b| &b.version == version) {
+    let mut track = match before.filter(|b| !b.begins_anew(version, *state, *weight)) {
         Some(b) => b.clone(),
         None => Track {
             version: version.clone(),
@@ -602,7 +619,8 @@ fn tracked(before: Option<&Track>, event: &Event) -> Option<Track> {
             finished: None,
             reached: Vec::new(),
             changed: event.at,
-            seen: 0,
+            // Counted on: the keys of the events hang on it.
+            seen: before.map_or(0, |b| b.seen),
             told: event.at,
         },
     };
@@ -652,9 +670,20 @@ impl ReleaseState {
                 self.contract = Some((digest.clone(), contract.clone(), event.at));
             }
             Body::DriverTook { driver } => self.driver = Some(driver.clone()),
-            Body::DeploymentSeen { service, .. } => {
-                if let Some(track) = tracked(self.tracks.get(service), event) {
+            Body::DeploymentSeen {
+                service,
+                version,
+                state,
+                weight,
+                ..
+            } => {
+                let before = self.tracks.get(service);
+                let anew = before.is_some_and(|b| b.begins_anew(version, *state, *weight));
+                if let Some(track) = tracked(before, event) {
                     self.tracks.insert(service.clone(), track);
+                }
+                if anew {
+                    self.forget(service, event.at);
                 }
             }
             Body::GateJudged {
@@ -710,6 +739,20 @@ impl ReleaseState {
                 self.apply_list(event);
                 self.apply_people(event);
                 self.apply_plan(event);
+            }
+        }
+    }
+
+    /// Another version or attempt of a service began: its gates, their acceptances and its trips were about the one before, and
+    /// so were the release's checkpoints.
+    fn forget(&mut self, service: &str, at: Instant) {
+        let gates = format!("gate/{service}/");
+        self.gates.retain(|id, _| !id.starts_with(&gates));
+        self.accepted.retain(|id, _| !id.starts_with(&gates));
+        self.checkpoints.clear();
+        for ((of, _), trip) in &mut self.trips {
+            if of == service {
+                trip.cleared.get_or_insert(at);
             }
         }
     }

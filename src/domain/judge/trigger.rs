@@ -225,16 +225,24 @@ fn compare(input: &PollInput, limit: f64, reference: &Reference) -> PollJudgemen
         Side::Below => (x < m, value < limit),
     };
     let evidence = if bad { gathered } else { 0.0 };
+    let counts_from = counts_from(input.side, limit, reference);
     PollJudgement {
         state: if beyond && evidence >= NEEDED {
             PollState::Breached
+        } else if counts_from.is_none() {
+            // It could not trip whatever happened: that is not clear (law 1).
+            PollState::Undecided {
+                why: format!(
+                    "at this traffic no value would count: {m:.1} events expected, about 10 needed"
+                ),
+            }
         } else {
             PollState::Clear
         },
         value: Some(value),
         limit: Some(limit),
         evidence: Some(evidence),
-        counts_from: counts_from(input.side, limit, reference),
+        counts_from,
     }
 }
 
@@ -310,6 +318,34 @@ mod tests {
         assert_eq!(seen.state, PollState::Clear, "{seen:?}");
         assert_eq!(seen.counts_from, Some(2.0));
         assert_eq!(seen.reach(Limit::TimesBaseline(2.0)), None);
+    }
+
+    #[test]
+    fn what_cannot_trip_at_this_traffic_is_undecided_and_says_so() {
+        // 8 orders expected and none came: even that would not count.
+        let mut none = poll(0.0, 800.0);
+        none.side = Side::Below;
+        none.limit = Limit::TimesBaseline(0.5);
+        for events in [0.0, 8.0] {
+            none.window.events = events;
+            let seen = judge_poll(&none);
+            let PollState::Undecided { why } = &seen.state else {
+                panic!("{seen:?}");
+            };
+            assert!(why.contains("8.0 events expected"), "{why}");
+            assert_eq!((seen.limit, seen.counts_from), (Some(0.5), None));
+            assert_eq!(seen.value, Some(events / 8.0));
+        }
+        // With 20 expected it can, and none is a breach.
+        none.window = Counts::new(0.0, 2000.0).over(5.0);
+        assert_eq!(judge_poll(&none).state, PollState::Breached);
+        // Against a value likewise.
+        let mut fixed = none;
+        fixed.limit = Limit::Value(0.004);
+        assert!(matches!(
+            judge_poll(&fixed).state,
+            PollState::Undecided { .. }
+        ));
     }
 
     #[test]

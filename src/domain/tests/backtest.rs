@@ -221,6 +221,21 @@ fn a_hole_is_untold_and_neither_trips_nor_clears() {
 }
 
 #[test]
+fn a_minute_of_ten_that_is_lost_hides_no_trip() {
+    let mut metrics = past(begin().timestamp(), &[(600, 700, 4.0)]);
+    let start = begin().timestamp();
+    for (key, buckets) in &mut metrics {
+        if key.step == 60 {
+            buckets.retain(|at, _| *at < start || (*at - start).rem_euclid(600) != 180);
+        }
+    }
+    let t = trigger(Limit::Baseline(2.0), "error_rate", 300, Then::Propose);
+    let out = run(&metrics, &t, &Known::default());
+    assert_eq!(out.trips, 1, "{out:?}");
+    assert!(!out.each[0].open, "and it is clear again: {out:?}");
+}
+
+#[test]
 fn burn_rates_run_over_the_same_history() {
     let metrics = past(begin().timestamp(), &[(3000, 3060, 30.0)]);
     let t = Trigger {

@@ -446,6 +446,27 @@ fn a_burn_rate_over_days_reads_the_history_and_says_what_is_missing() {
 }
 
 #[test]
+fn a_burn_rate_needs_its_newest_blocks() {
+    let cut = |blocks: i64| {
+        let mut w = burning(&[(1.0, 3 * 86_400, 6 * 3600)]);
+        let newest = w.now.world.timestamp();
+        for (key, buckets) in &mut w.observed.metrics {
+            if key.step == 600 {
+                buckets.retain(|at, _| *at <= newest - blocks * 600);
+            }
+        }
+        w.minutes(3).unwrap();
+        w.assess().triggers[0].clone()
+    };
+    assert_eq!(cut(1).undecided, None, "one is not read yet");
+    let t = cut(3);
+    assert!(
+        t.undecided
+            .is_some_and(|why| why.contains("newest buckets"))
+    );
+}
+
+#[test]
 fn an_old_contract_without_burn_rates_keeps_its_digest() {
     let t = trigger(
         crate::domain::policy::Limit::Baseline(2.0),

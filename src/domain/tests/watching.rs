@@ -79,6 +79,24 @@ fn what_was_due_meanwhile_is_taken_from_history_and_marked(
 }
 
 #[test]
+fn another_version_is_watched_from_the_start() {
+    let mut w = World::shipped();
+    w.minutes(40).unwrap();
+    assert_eq!(checkpoints(&w).len(), 2);
+    w.policy.releases[0].changes[0].to = "2.14.1".into();
+    let now = w.now.world;
+    let d = w.record("checkout");
+    d.version = "2.14.1".into();
+    (d.started_at, d.finished_at) = (Some(now), Some(now));
+    w.minutes(3).unwrap();
+    assert!(checkpoints(&w).is_empty(), "none of the new version yet");
+    w.minutes(4).unwrap();
+    assert_eq!(checkpoints(&w), [(300, "pass".to_owned(), false)]);
+    let first = |b: &Body| matches!(b, Body::CheckpointTaken { after: 300, .. });
+    assert_eq!(w.events.iter().filter(|e| first(&e.body)).count(), 2);
+}
+
+#[test]
 fn nothing_is_taken_on_stale_data() {
     let mut w = World::shipped();
     w.silent = vec!["metric/".into()];

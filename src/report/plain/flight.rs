@@ -172,7 +172,6 @@ pub(super) fn triggers(w: &mut Writer<'_>) {
         .triggers
         .iter()
         .map(|t| {
-            let said = t.undecided.as_deref().unwrap_or(&t.distance);
             let tripped = t.tripped_at.filter(|_| t.tripped);
             let tripped = tripped.map_or(String::new(), |at| format!("tripped {}", w.at(at)));
             vec![
@@ -180,7 +179,7 @@ pub(super) fn triggers(w: &mut Writer<'_>) {
                 cell(&t.trigger),
                 cell(word(&t.mark)),
                 cell(then_word(t.then)),
-                cell(listed([said, tripped.as_str()])),
+                cell(listed([t.distance.as_str(), tripped.as_str()])),
             ]
         })
         .collect();

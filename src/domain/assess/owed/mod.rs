@@ -112,7 +112,11 @@ impl Owed<'_, '_> {
             });
             if !same {
                 let body = seen_body(service, &release.environment, record, &record.version, None);
-                let known = rollout.track.map_or(0, |t| t.seen);
+                // Counted on over versions, so that one that comes back is news again.
+                let state = self.view.journal.release(&release.id);
+                let known = state
+                    .and_then(|s| s.tracks.get(service))
+                    .map_or(0, |t| t.seen);
                 let key = format!("seen/{}/{service}/{}/{known}", release.id, record.version);
                 self.record(key, Some(&release.id), vec![body]);
             }
@@ -185,14 +189,29 @@ impl Owed<'_, '_> {
         };
         for gate in &s.gates {
             let decided = matches!(gate.verdict, Verdict::Pass | Verdict::Fail);
-            let known = self
-                .view
-                .state
-                .and_then(|x| x.gates.get(&gate.id))
-                .is_some_and(|(v, _, _)| *v == gate.verdict);
-            if !decided || known {
+            let known = self.view.state.and_then(|x| x.gates.get(&gate.id));
+            // What one metric passed stands while the others are still looked at.
+            let passed: Vec<&str> = gate
+                .metrics
+                .iter()
+                .filter(|(_, mark, _)| mark.word == "pass")
+                .map(|(metric, _, _)| metric.as_str())
+                .collect();
+            let kept = |metric: &&str| {
+                known.is_some_and(|(_, list, _)| {
+                    list.iter()
+                        .any(|m| m.metric == *metric && m.verdict == Verdict::Pass)
+                })
+            };
+            let failed = known.is_some_and(|(v, _, _)| v.is_fail());
+            let told = match decided {
+                true => known.is_some_and(|(v, _, _)| *v == gate.verdict),
+                false => failed || passed.iter().all(kept),
+            };
+            if told {
                 continue;
             }
+            let opened = gate.opened.map_or(0, |at| at.timestamp());
             let measured = gate
                 .metrics
                 .iter()
@@ -207,7 +226,13 @@ impl Owed<'_, '_> {
                 })
                 .collect();
             self.record(
-                format!("judged/{}/{}/{}", release.id, gate.id, gate.mark.word),
+                format!(
+                    "judged/{}/{}/{}/{opened}/{}",
+                    release.id,
+                    gate.id,
+                    gate.verdict.word(),
+                    passed.join(",")
+                ),
                 Some(&release.id),
                 vec![Body::GateJudged {
                     service: gate.service.clone(),
@@ -326,9 +351,10 @@ impl Owed<'_, '_> {
         let Some(release) = self.view.release else {
             return;
         };
+        let began = watch::since(self.view).map_or(0, |at| at.timestamp());
         for due in watch::due(self.view) {
             self.record(
-                format!("checkpoint/{}/{}", release.id, due.after),
+                format!("checkpoint/{}/{}/{began}", release.id, due.after),
                 Some(&release.id),
                 vec![Body::CheckpointTaken {
                     after: due.after,

@@ -1,8 +1,8 @@
 //! Checklist, acceptance, debts and the close.
 
 use crate::domain::act::Danger;
-use crate::domain::assess::View;
 use crate::domain::assess::rollout::Rollout;
+use crate::domain::assess::{View, gates};
 use crate::domain::situation::{GateView, Input, Permit, Refusal, Situation};
 use crate::domain::verdict::Verdict;
 
@@ -228,6 +228,15 @@ pub(super) fn accept(view: &View<'_>, gate: &GateView) -> Result<Permit, Vec<Ref
         Verdict::Undecided { .. } if gate.accepted => {
             return Err(vec![Refusal::new("gate", "accepted already")]);
         }
+        Verdict::Undecided { .. } if !gates::fresh(view, gate) => {
+            return Err(vec![
+                Refusal::new(
+                    "gate",
+                    "its data is stale or partial: nobody can take it as seen",
+                )
+                .way_out("wait for the feed"),
+            ]);
+        }
         Verdict::Undecided { .. } => {}
     }
     let mut p = permit(
@@ -241,6 +250,12 @@ pub(super) fn accept(view: &View<'_>, gate: &GateView) -> Result<Permit, Vec<Ref
         Some(x) => format!("a regression below {x:.2}× would not have shown"),
         None => "no regression of any size would have shown yet".to_owned(),
     });
+    let open = gate
+        .metrics
+        .iter()
+        .filter(|(_, mark, _)| mark.word != "pass");
+    p.effects
+        .extend(open.map(|(metric, mark, words)| format!("{metric} {}: {words}", mark.word)));
     p.effects
         .push("reads ACCEPTED, is a debt, is never green".to_owned());
     p.inputs.push(reason(true, ""));
