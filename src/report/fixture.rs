@@ -97,6 +97,7 @@ fn release() -> ReleaseView {
             ],
         )]
         .into(),
+        tripped: vec![],
         approvals: vec!["joel as release manager, until 18:00".into()],
     }
 }
