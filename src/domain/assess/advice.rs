@@ -634,7 +634,8 @@ fn forward(view: &View<'_>, s: &Situation, first: String) -> NextStep {
 
 /// Most of what holds is over by waiting; a step without a gate is not, nor is a trigger's hold.
 fn hold(view: &View<'_>, s: &Situation, first: String) -> NextStep {
-    if s.band.reasons.len() == 1 && super::holds::first(view).is_some() {
+    let held = super::holds::first(view).map(|(r, hold)| super::holds::words(view, r, hold));
+    if held.is_some_and(|words| words == first) {
         return step("resume", "look, then let it go or roll back", first);
     }
     let ungated = gates::ungated(view, &s.gates);

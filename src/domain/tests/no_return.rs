@@ -113,8 +113,9 @@ fn the_key_is_roll_forward_and_asks_for_the_words() {
     // Where a release is planned that mends it, that is the way.
     let mut w = bad(|p| {
         declared(p);
-        p.releases
-            .push(release("shop-48", vec![change("checkout", "2.14.1")]));
+        let mut mends = release("shop-48", vec![change("checkout", "2.14.1")]);
+        mends.planned = mends.planned.map(|t| t + Duration::days(2));
+        p.releases.push(mends);
     });
     w.observed.session.focus.0 = Some(RELEASE.into());
     let next = w.assess().next;

@@ -67,8 +67,10 @@ fn each_channel_hears_it_and_a_crash_repeats_nothing() {
         w.restart();
         w.minutes(10).unwrap();
         assert!(w.vendors.performed.values().all(|n| *n == 1), "{point}");
+        // Killed between the two trips, each has a message of its own.
         let trips = w.journal.acts.keys().filter(|id| id.contains("/trip/"));
-        assert_eq!(trips.count(), 2, "{point}");
+        let trips = trips.count();
+        assert!(trips == 2 || trips == 4, "{point}: {trips}");
         if whole {
             assert_eq!(told(&w).len(), 2);
             break;
