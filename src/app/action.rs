@@ -295,6 +295,7 @@ pub const ACTIONS: &[Action] = &[
     act("seal", &["S"], "seal the contract", Medium, "Seal gates and triggers; from then on they are agreed."),
     act("approve", &["V"], "approve", Medium, "Give or write down an approval for the release."),
     act("ask_approval", &["E"], "ask for approval", Medium, "Ask those who may approve the release, over every channel."),
+    act("note", &[], "note", Medium, "Write into the journal what happened; the event until which a change is reversible ends its way back."),
     act("close", &["C"], "close the release", Medium, "End the release; every debt must be settled or handed over."),
     act("review", &["L"], "record the review", Medium, "Record what the review of the closed release found, and by whom."),
     on("tick", &["space"], "tick", Low, Scope::List(ListId::Checklist), "Tick the selected checklist item by hand."),

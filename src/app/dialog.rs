@@ -101,7 +101,7 @@ impl Dialog {
             key: Some(i.key.clone()),
             label: i.label.clone(),
             required: i.required,
-            expects: None,
+            expects: i.expects().map(str::to_owned),
             edit: Edit::new(i.default.clone()),
         });
         let word = permit.typed.iter().map(|word| Field {

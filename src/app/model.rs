@@ -157,7 +157,7 @@ pub struct Model {
     pub notices: Vec<Notice>,
     /// Notices up to this number were seen or dismissed.
     pub dismissed: u64,
-    /// The terminal has the focus, as far as it says.
+    /// The terminal says that it has the focus; until it says so nobody is known to look.
     pub focused: bool,
     /// The mouse is on.
     pub mouse: bool,
@@ -202,7 +202,7 @@ impl Model {
             next_seq: 1,
             notices: Vec::new(),
             dismissed: 0,
-            focused: true,
+            focused: false,
             mouse: false,
             calendar: super::calendar::Calendar::default(),
             fatal: None,

@@ -108,6 +108,7 @@ fn change(c: &Change) -> Value {
         ChangeKind::Migration => "migration",
     };
     let reversible = match &c.reversible {
+        Reversible::Undeclared => "not declared whether reversible".to_owned(),
         Reversible::Yes => "reversible".to_owned(),
         Reversible::Until(event) => format!("reversible until {event}"),
         Reversible::No => "not reversible".to_owned(),

@@ -394,6 +394,6 @@ fn change(part: &str, names: &[&str]) -> Result<Change, String> {
         from: from.map(str::to_owned),
         to: to.to_owned(),
         kind: ChangeKind::Version,
-        reversible: Reversible::Yes,
+        reversible: Reversible::Undeclared,
     })
 }

@@ -817,8 +817,10 @@ pub enum ChangeKind {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reversible {
-    /// Yes.
+    /// Nobody said: the paths of its commits tell, where the service names globs.
     #[default]
+    Undeclared,
+    /// Yes.
     Yes,
     /// Until an event, in words.
     Until(String),

@@ -813,6 +813,9 @@ pub struct ReleaseView {
     /// Who reviewed it when it was over, and what was found.
     #[serde(default)]
     pub reviewed: Option<String>,
+    /// Triggers that tripped and are not clear again, by the journal, a line each.
+    #[serde(default)]
+    pub tripped: Vec<String>,
 }
 
 /// What must be typed or chosen in a dialog.
@@ -826,6 +829,18 @@ pub struct Input {
     pub required: bool,
     /// Filled in at opening.
     pub default: String,
+}
+
+/// Key of the input that acknowledges that there is no way back.
+pub const ACKNOWLEDGE_KEY: &str = "acknowledge";
+/// What must stand in it, word for word.
+pub const ACKNOWLEDGE: &str = "no way back";
+
+impl Input {
+    /// The words that it must hold, where not any will do.
+    pub fn expects(&self) -> Option<&'static str> {
+        (self.key == ACKNOWLEDGE_KEY).then_some(ACKNOWLEDGE)
+    }
 }
 
 /// Permission for one action, bound to what was seen when it was given.

@@ -842,7 +842,9 @@ impl World {
                 request.inputs.insert("typed".into(), word);
             }
             for input in p.inputs {
-                let value = if input.default.is_empty() && input.required {
+                let value = if let Some(words) = input.expects() {
+                    words.to_owned()
+                } else if input.default.is_empty() && input.required {
                     "because".to_owned()
                 } else {
                     input.default

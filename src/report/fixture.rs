@@ -98,6 +98,7 @@ fn release() -> ReleaseView {
             ],
         )]
         .into(),
+        tripped: vec![],
         approvals: vec!["joel as release manager, until 18:00".into()],
         reviewed: None,
     }

@@ -184,23 +184,36 @@ fn unticked(model: &mut Model, old: &Situation, new: &Situation) {
 
 /// What the person must hear of although they look elsewhere: triggers that tripped just now, together in one message.
 fn news(model: &Model, old: &Situation, new: &Situation) -> Option<Effect> {
+    if model.focused {
+        return None;
+    }
     let before: BTreeSet<&str> = old
         .triggers
         .iter()
         .filter(|t| t.tripped)
         .map(|t| t.id.as_str())
         .collect();
+    // Of a release that is looked at only now, nothing is news.
     let tripped: Vec<_> = new
         .triggers
         .iter()
-        .filter(|t| t.tripped && !before.contains(t.id.as_str()))
+        .filter(|t| t.tripped && !before.contains(t.id.as_str()) && old.current == new.current)
         .collect();
-    let first = tripped.first().filter(|_| !model.focused)?;
+    let elsewhere = elsewhere(old, new);
+    let Some(first) = tripped.first() else {
+        let (title, _) = elsewhere.first()?;
+        let body = elsewhere.iter().map(|(_, text)| text.as_str());
+        return Some(Effect::Notify {
+            title: format!("{title}: TRIPPED"),
+            body: body.collect::<Vec<_>>().join("; "),
+        });
+    };
     let mut services: Vec<&str> = tripped.iter().map(|t| t.service.as_str()).collect();
     services.dedup();
     let body = tripped
         .iter()
-        .map(|t| format!("trigger {} tripped: {}", t.trigger, t.distance));
+        .map(|t| format!("trigger {} tripped: {}", t.trigger, t.distance))
+        .chain(elsewhere.iter().map(|(r, text)| format!("{r}: {text}")));
     let title = match services.len() {
         0 | 1 => first.service.clone(),
         _ => services.join(", "),
@@ -213,6 +226,21 @@ fn news(model: &Model, old: &Situation, new: &Situation) -> Option<Effect> {
         ),
         body: body.collect::<Vec<_>>().join("; "),
     })
+}
+
+/// Triggers of the releases that nobody looks at which tripped just now: release and sentence.
+fn elsewhere(old: &Situation, new: &Situation) -> Vec<(String, String)> {
+    let others = new
+        .releases
+        .iter()
+        .filter(|r| Some(&r.plan.id) != new.current.as_ref());
+    let fresh = others.flat_map(|r| {
+        let was = old.releases.iter().find(|o| o.plan.id == r.plan.id);
+        let known = move |text: &&String| was.is_some_and(|o| o.tripped.contains(text));
+        let said = r.tripped.iter().filter(move |text| !known(text));
+        said.map(|text| (r.plan.title.clone(), text.clone()))
+    });
+    fresh.collect()
 }
 
 /// Open views follow the new situation: evidence shows the newest numbers, a dialog notices that its target moved.

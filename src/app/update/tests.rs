@@ -366,14 +366,47 @@ fn a_filter_narrows_and_esc_clears_it() {
 
 #[test]
 fn a_tripped_trigger_rings_once_and_only_while_nobody_looks() {
+    // A terminal that never says whether it has the focus rings, too.
+    for (focus, rings) in [(Some(true), 0), (Some(false), 1), (None, 1)] {
+        let mut m = story();
+        let now = m.now;
+        if let Some(focus) = focus {
+            update(&mut m, now, Msg::Focused(focus));
+        }
+        let effects = assess(&mut m, fixture::tripped());
+        assert_eq!(
+            effects.iter().filter(|e| is_bell(e)).count(),
+            rings,
+            "{focus:?}"
+        );
+        assert!(!assess(&mut m, fixture::tripped()).iter().any(is_bell));
+    }
+}
+
+#[test]
+fn a_trip_of_a_release_that_is_not_looked_at_rings_once_and_looking_at_it_does_not() {
     let mut m = story();
-    assert!(!assess(&mut m, fixture::tripped()).iter().any(is_bell));
-    let mut m = story();
-    let now = m.now;
-    update(&mut m, now, Msg::Focused(false));
-    let effects = assess(&mut m, fixture::tripped());
-    assert_eq!(effects.iter().filter(|e| is_bell(e)).count(), 1);
-    assert!(!assess(&mut m, fixture::tripped()).iter().any(is_bell));
+    let mut s = fixture::story();
+    s.releases[1].tripped = vec!["search: trigger p95>slo tripped: 900 ms".into()];
+    let effects = assess(&mut m, s.clone());
+    let said: Vec<String> = effects
+        .iter()
+        .filter(|e| is_bell(e))
+        .map(|e| format!("{e:?}"))
+        .collect();
+    assert_eq!(said.len(), 1);
+    assert!(
+        said[0].contains(&s.releases[1].plan.title) && said[0].contains("900 ms"),
+        "{said:?}"
+    );
+    assert!(!assess(&mut m, s.clone()).iter().any(is_bell));
+    let mut there = fixture::tripped();
+    there.current = Some(s.releases[1].plan.id.clone());
+    there.releases = s.releases;
+    assert!(
+        !assess(&mut m, there).iter().any(is_bell),
+        "looked at, not tripped just now"
+    );
 }
 
 fn is_bell(e: &Effect) -> bool {

@@ -167,9 +167,10 @@ impl Check<'_> {
                 .error(&join(path, "to"), "the change leads nowhere", None);
         }
         let reversible = match &raw.reversible {
-            FlagOrText::Flag(true) => Reversible::Yes,
-            FlagOrText::Flag(false) => Reversible::No,
-            FlagOrText::Text(text) => match text.trim().strip_prefix("until ") {
+            None => Reversible::Undeclared,
+            Some(FlagOrText::Flag(true)) => Reversible::Yes,
+            Some(FlagOrText::Flag(false)) => Reversible::No,
+            Some(FlagOrText::Text(text)) => match text.trim().strip_prefix("until ") {
                 Some(event) if !event.trim().is_empty() => {
                     Reversible::Until(event.trim().to_owned())
                 }

@@ -8,7 +8,8 @@ use crate::config::limit;
 use crate::config::place::{join, shown};
 use crate::config::raw::scalar::Amount;
 use crate::config::raw::service::{self as raw, Target};
-use crate::domain::policy::{Environment, Metric, Service};
+use crate::domain::act::Verb;
+use crate::domain::policy::{Environment, Metric, Service, Then};
 
 /// Stands for a service's name in texts of `[defaults]`.
 const NAME: &str = "{service}";
@@ -74,6 +75,21 @@ impl Check<'_> {
                 why,
                 Some("[[defaults.gate]] metrics = [\"…\"] gives every service one".into()),
             );
+        }
+        let holds = triggers.iter().find(|t| t.then == Then::Hold);
+        let mute = deployments
+            .as_deref()
+            .and_then(|name| self.connector_of(name))
+            .filter(|info| !info.verbs.is_empty() && !info.verbs.contains(&Verb::Pause))
+            .map(|info| info.id);
+        if let (Some(trigger), Some(connector)) = (holds, mute) {
+            let why = format!(
+                "trigger {} of {} holds, and connector {connector} cannot pause",
+                trigger.id,
+                shown(&raw.name)
+            );
+            let help = "the hold stands here, as a debt that refuses promote; the vendor goes on";
+            self.found.warn(path, why, Some(help.into()));
         }
         Service {
             name: raw.name.clone(),

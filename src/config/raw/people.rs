@@ -341,7 +341,7 @@ pub struct Deadlines {
 }
 
 /// One change.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("required" = ["service", "to"]))]
 pub struct Change {
@@ -353,18 +353,6 @@ pub struct Change {
     pub to: String,
     /// Of what kind.
     pub kind: ChangeKind,
-    /// true, false, or "until …": can it be undone?
-    pub reversible: FlagOrText,
-}
-
-impl Default for Change {
-    fn default() -> Self {
-        Self {
-            service: String::new(),
-            from: None,
-            to: String::new(),
-            kind: ChangeKind::Version,
-            reversible: FlagOrText::Flag(true),
-        }
-    }
+    /// true, false, or "until …": can it be undone? Left out, the paths of its commits tell.
+    pub reversible: Option<FlagOrText>,
 }

@@ -584,6 +584,11 @@ fn each_kind_of_proof_takes_its_own_keys(
     "approvals.high",
     "only 0 people"
 )]
+#[case(
+    "deployments = 'cd'\n[[service.gate]]\nafter = 'step'\nmetrics = ['error_rate']\n[[service.trigger]]\nmetric = 'error_rate'\nabove = '2x baseline'\nthen = 'hold'\n[connections.cd]\nconnector = 'argocd'\nurl = 'http://cd'\ntoken = 'env:T'",
+    "service[0]",
+    "connector argocd cannot pause"
+)]
 fn warnings_do_not_refuse_the_file(#[case] snippet: &str, #[case] key: &str, #[case] words: &str) {
     let diags = found(snippet);
     let [warning] = diags.as_slice() else {

@@ -221,5 +221,5 @@ fn people_checklist_oncall_and_releases() {
         release.changes[1].reversible,
         Reversible::Until("the old table is dropped".into())
     );
-    assert_eq!(release.changes[0].reversible, Reversible::Yes);
+    assert_eq!(release.changes[0].reversible, Reversible::Undeclared);
 }

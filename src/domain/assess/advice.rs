@@ -5,8 +5,8 @@ use chrono::Duration;
 use crate::domain::policy::{Section, Then};
 use crate::domain::record::DeployState;
 use crate::domain::situation::{
-    Advice, Band, Countdown, GateView, NextStep, Permission, Phase, Reason, Situation, Stranded,
-    TriggerView,
+    ACKNOWLEDGE_KEY, Advice, Band, Countdown, GateView, NextStep, Permission, Phase, Reason,
+    Situation, Stranded, TriggerView,
 };
 use crate::domain::verdict::Verdict;
 
@@ -45,7 +45,7 @@ pub(super) fn advise(view: &View<'_>, s: &mut Situation) {
         advice,
         reasons,
         driver: current.as_ref().and_then(|r| r.driver.clone()),
-        armed: armed(view),
+        armed: armed(view, s),
         lease: lease(view),
         countdown: countdown(view, s),
     };
@@ -215,6 +215,17 @@ fn bad(view: &View<'_>, s: &Situation) -> Option<(Advice, Vec<Reason>)> {
     if reasons.is_empty() {
         return None;
     }
+    // The way forward is the tripped service's own: another service of the release may still go back.
+    let forward = no_return(s);
+    let mut at = 1;
+    if let Some((service, why)) = &forward {
+        reasons.insert(at, reason(why.clone(), Some(format!("passport/{service}"))));
+        at += 1;
+    }
+    let by_itself = tripped_automatic(view, s).and_then(|_| not_by_itself(view, s));
+    if let Some(why) = by_itself.filter(|_| forward.is_none()) {
+        reasons.insert(at, reason(format!("no rollback by itself: {why}"), None));
+    }
     reasons.extend(
         s.gates
             .iter()
@@ -226,15 +237,36 @@ fn bad(view: &View<'_>, s: &Situation) -> Option<(Advice, Vec<Reason>)> {
                 )
             }),
     );
-    let forward = s.passports.iter().any(|p| p.no_return.is_some());
     Some((
-        if forward {
+        if forward.is_some() {
             Advice::RollForward
         } else {
             Advice::RollBack
         },
         reasons,
     ))
+}
+
+/// Services whose trigger tripped, or whose critical gate failed.
+fn bad_services(s: &Situation) -> Vec<&str> {
+    let tripped = s.triggers.iter().filter(|t| t.tripped);
+    let failed = s
+        .gates
+        .iter()
+        .filter(|g| g.critical && g.verdict == Verdict::Fail);
+    tripped
+        .map(|t| t.service.as_str())
+        .chain(failed.map(|g| g.service.as_str()))
+        .collect()
+}
+
+/// A service that is bad and past its point of no return, and why.
+fn no_return(s: &Situation) -> Option<(String, String)> {
+    let bad = bad_services(s);
+    s.passports
+        .iter()
+        .filter(|p| bad.contains(&p.service.as_str()))
+        .find_map(|p| Some((p.service.clone(), p.no_return.clone()?)))
 }
 
 fn start(s: &Situation, view: &View<'_>) -> (Advice, Vec<Reason>) {
@@ -357,12 +389,22 @@ fn rolling(view: &View<'_>, s: &Situation) -> (Advice, Vec<Reason>) {
     (Advice::Hold, reasons)
 }
 
-/// Rollouts that somebody stopped.
+/// Rollouts that somebody stopped, or that a trigger holds.
 fn holds(view: &View<'_>, reasons: &mut Vec<Reason>) {
     let Some(release) = view.release else {
         return;
     };
+    for rollout in &view.rollouts {
+        if let Some(hold) = super::holds::of_trigger(view, rollout) {
+            let key = format!("trigger/{}/{}", rollout.service.name, hold.trigger);
+            let text = super::holds::words(view, rollout, hold);
+            reasons.push(reason(text, Some(key)));
+        }
+    }
     for rollout in view.rollouts.iter().filter(|r| r.in_flight()) {
+        if super::holds::of_trigger(view, rollout).is_some() {
+            continue;
+        }
         if let Some(act) = super::holds::held(view, release, &rollout.service.name) {
             reasons.push(reason(
                 format!(
@@ -449,24 +491,34 @@ fn lease(view: &View<'_>) -> String {
     }
 }
 
-fn armed(view: &View<'_>) -> String {
-    let automatic: usize = view
-        .rollouts
-        .iter()
-        .map(|r| {
-            super::triggers::sealed(view, r.service)
-                .iter()
-                .filter(|t| t.then == Then::Automatic)
-                .count()
-        })
-        .sum();
-    let Some(release) = view.release.filter(|_| automatic > 0) else {
+fn armed(view: &View<'_>, s: &Situation) -> String {
+    let wants = |then: Then| {
+        view.rollouts
+            .iter()
+            .flat_map(|r| super::triggers::sealed(view, r.service))
+            .any(|t| t.then == then)
+    };
+    let automatic = wants(Then::Automatic);
+    let Some(release) = view.release.filter(|_| automatic || wants(Then::Hold)) else {
         return "auto off".to_owned();
     };
-    if view.state.is_none_or(|s| s.contract.is_none()) {
+    let session = &view.observed.session;
+    let sealed = view.state.is_some_and(|s| s.contract.is_some());
+    if !automatic {
+        let watched =
+            session.drives.contains(&release.id) || session.leases.contains_key(&release.id);
+        return match (sealed, watched) {
+            (false, _) => "hold not armed: the contract is not sealed".to_owned(),
+            (true, false) => "hold not armed: nobody watching".to_owned(),
+            (true, true) => "auto off".to_owned(),
+        };
+    }
+    if !sealed {
         return "not armed: the contract is not sealed".to_owned();
     }
-    let session = &view.observed.session;
+    if let Some(why) = not_by_itself(view, s) {
+        return format!("not armed: {why}");
+    }
     if session.drives.contains(&release.id) {
         format!(
             "auto armed by {}@{} {}",
@@ -476,6 +528,53 @@ fn armed(view: &View<'_>) -> String {
         format!("auto armed by {holder}")
     } else {
         "not armed: nobody watching".to_owned()
+    }
+}
+
+/// Why no automatic trigger would roll back, asked of the rollback's own permit: past the point of no return, refused, or with
+/// something to choose that only a person can.
+fn not_by_itself(view: &View<'_>, s: &Situation) -> Option<String> {
+    let mut started = view
+        .rollouts
+        .iter()
+        .filter(|r| r.started().is_some() && !r.withdrawn())
+        .peekable();
+    let why = if started.peek().is_some() {
+        started.find_map(|r| super::passport::never_by_itself(view, r))
+    } else {
+        view.rollouts
+            .iter()
+            .find_map(|r| super::passport::never_by_itself(view, r))
+    };
+    if why.is_some() {
+        return why;
+    }
+    let session = &view.observed.session;
+    let drives = view.release.is_some_and(|r| session.drives.contains(&r.id));
+    match s.permits.get("rollback")? {
+        Permission::Granted(p) => {
+            let asks = |key: &str| {
+                p.inputs
+                    .iter()
+                    .any(|i| i.required && i.key.starts_with(key))
+            };
+            if asks(ACKNOWLEDGE_KEY) {
+                Some("past the point of no return".to_owned())
+            } else if asks("to/") {
+                Some("the version to go back to is picked by a person".to_owned())
+            } else {
+                None
+            }
+        }
+        // Nothing is deployed yet, or it goes back already; what blocks these keys alone does not block the driver's.
+        Permission::Refused(list) => list
+            .iter()
+            .find(|r| match r.rule.as_str() {
+                "phase" | "rollback" => false,
+                "read-only" | "trust" => drives,
+                _ => true,
+            })
+            .map(|r| r.why.clone()),
     }
 }
 
@@ -503,8 +602,13 @@ fn countdown_key(release: &str, trigger: &str) -> String {
 }
 
 /// A tripped automatic trigger whose countdown nobody stopped, in the process that holds the driver's lease. It must stand by a
-/// fresh reading: what is stale or has a gap rolls nothing back by itself (law 2).
+/// fresh reading: what is stale or has a gap rolls nothing back by itself (law 2). Nor does what a rollback's permit refuses: then
+/// the countdown is over, the band says why, and begins anew when it is permitted.
 pub(super) fn automatic<'a>(view: &View<'_>, s: &'a Situation) -> Option<&'a TriggerView> {
+    tripped_automatic(view, s).filter(|_| not_by_itself(view, s).is_none())
+}
+
+fn tripped_automatic<'a>(view: &View<'_>, s: &'a Situation) -> Option<&'a TriggerView> {
     let release = view.release?;
     if !view.observed.session.drives.contains(&release.id) {
         return None;
@@ -561,7 +665,8 @@ fn next(view: &View<'_>, s: &Situation) -> NextStep {
     match s.band.advice {
         Advice::Blind => step("feeds", "see what fails", first),
         Advice::RollingBack => step("", "wait", first),
-        Advice::RollBack | Advice::RollForward => {
+        Advice::RollForward => forward(view, s, first),
+        Advice::RollBack => {
             let passport = s.passports.first();
             let proof = passport.map_or_else(String::new, |p| {
                 format!(" · passport {}/{}", p.passed, p.lines.len())
@@ -601,8 +706,32 @@ fn wants_review(view: &View<'_>) -> bool {
     })
 }
 
-/// Most of what holds is over by waiting; a step without a gate is not.
+/// Past the point of no return: a planned release that mends it is looked at and deployed; else the key asks for the words that
+/// there is no way back.
+fn forward(view: &View<'_>, s: &Situation, first: String) -> NextStep {
+    let bad = bad_services(s);
+    let mends = s.releases.iter().skip(1).find(|r| {
+        matches!(r.phase, Phase::Planned | Phase::Ready)
+            && r.plan.environment == view.environment()
+            && r.plan
+                .changes
+                .iter()
+                .any(|c| bad.contains(&c.service.as_str()))
+    });
+    if let Some(release) = mends {
+        let why = format!("{first} · look at {} and deploy it", release.plan.title);
+        return step("releases", "roll forward", why);
+    }
+    let why = no_return(s).map_or_else(String::new, |(_, why)| format!(" · {why}"));
+    step("rollback", "roll forward", format!("{first}{why}"))
+}
+
+/// Most of what holds is over by waiting; a step without a gate is not, nor is a trigger's hold.
 fn hold(view: &View<'_>, s: &Situation, first: String) -> NextStep {
+    let held = super::holds::first(view).map(|(r, hold)| super::holds::words(view, r, hold));
+    if held.is_some_and(|words| words == first) {
+        return step("resume", "look, then let it go or roll back", first);
+    }
     let ungated = gates::ungated(view, &s.gates);
     if s.band.reasons.len() == 1 && ungated.iter().any(|r| gates::ungated_words(r) == first) {
         step("", "look at the metrics and decide", first)

@@ -15,7 +15,7 @@ mod deadlines;
 mod deploys;
 mod feeds;
 mod gates;
-mod holds;
+pub(crate) mod holds;
 mod lines;
 mod metrics;
 mod need;
@@ -186,6 +186,10 @@ fn others(view: &View<'_>, s: &mut Situation) {
         let focus = Some(release.id.as_str());
         let (_, other) = judge(view.policy, view.journal, view.observed, view.now, focus);
         s.counting.extend(other.counting);
+        let tripped = view.journal.release(&release.id).map(tripped);
+        for text in tripped.unwrap_or_default().into_iter().rev() {
+            s.troubles.insert(0, format!("{}: {text}", release.title));
+        }
         if let Some(countdown) = &other.band.countdown {
             // It must be in sight, whatever a person looks at (law 3).
             s.troubles.insert(
@@ -438,7 +442,23 @@ fn release_view(view: &View<'_>, release: &Release) -> ReleaseView {
                     .collect()
             })
             .unwrap_or_default(),
+        tripped: state
+            .filter(|s| s.closing.is_none())
+            .map(tripped)
+            .unwrap_or_default(),
     }
+}
+
+/// Trips that are not clear again, as journaled: the words stay the same while the numbers move.
+fn tripped(state: &ReleaseState) -> Vec<String> {
+    let open = state
+        .trips
+        .iter()
+        .filter(|(_, trip)| trip.cleared.is_none());
+    open.map(|((service, trigger), trip)| {
+        format!("{service}: trigger {trigger} tripped: {}", trip.said)
+    })
+    .collect()
 }
 
 /// What the file says now that was not sealed, and with whom it came.

@@ -206,44 +206,66 @@ fn changes(view: &View<'_>, rollout: &Rollout<'_>, to: Option<&str>) -> Passport
 /// Past the point of no return, and why: declared, or found by a path glob over the commits.
 pub(super) fn no_return(view: &View<'_>, rollout: &Rollout<'_>) -> Option<String> {
     rollout.started()?;
+    one_way(view, rollout)
+}
+
+/// Why a deployment of it could not be taken back.
+fn one_way(view: &View<'_>, rollout: &Rollout<'_>) -> Option<String> {
+    let name = format!("{} {}", rollout.service.name, rollout.change.to);
     match &rollout.change.reversible {
-        Reversible::No => Some(format!(
-            "{} {} is declared not reversible",
-            rollout.service.name, rollout.change.to
-        )),
-        Reversible::Until(event) => {
-            let happened = view.journal.lines.iter().any(
-                |e| matches!(&e.body, crate::domain::event::Body::Noted { text } if text == event),
-            );
-            happened.then(|| format!("reversible until {event}, which happened"))
+        Reversible::No => Some(format!("{name} is declared not reversible")),
+        Reversible::Until(event) => view
+            .state
+            .is_some_and(|s| s.noted(event))
+            .then(|| format!("reversible until {event}, which happened")),
+        Reversible::Undeclared => {
+            let hits = touched(view, rollout);
+            (!hits.is_empty()).then(|| {
+                format!(
+                    "the commits of {name} touch {}, and nobody declared it reversible",
+                    some_of(&hits)
+                )
+            })
         }
         Reversible::Yes => None,
     }
 }
 
-/// Paths of the commits that carry what cannot be undone.
-///
-/// # Errors
-/// Why that is not known: law 1, a list that is stale, cut or without paths proves nothing.
-fn irreversible_paths(view: &View<'_>, rollout: &Rollout<'_>) -> Result<Vec<String>, String> {
-    let unknown = |why: &str| Err(format!("the commits are not known: {why}"));
+/// Why the program must not take it back by itself, though a person may.
+pub(super) fn never_by_itself(view: &View<'_>, rollout: &Rollout<'_>) -> Option<String> {
+    if one_way(view, rollout).is_some() {
+        return Some(match rollout.started() {
+            Some(_) => "past the point of no return".to_owned(),
+            None => "no way back once it is deployed".to_owned(),
+        });
+    }
+    // Where paths decide, not to have read them is no leave to act.
+    let by_paths = rollout.change.reversible == Reversible::Undeclared
+        && !rollout.service.irreversible.is_empty();
+    let read = read_paths(view, rollout).0.err().filter(|_| by_paths)?;
+    Some(format!("the point of no return is not known: {read}"))
+}
+
+/// Three of the paths, and how many more there are.
+fn some_of(paths: &[String]) -> String {
+    let few: Vec<&str> = paths.iter().take(3).map(String::as_str).collect();
+    match paths.len().saturating_sub(few.len()) {
+        0 => few.join(", "),
+        more => format!("{} and {more} more", few.join(", ")),
+    }
+}
+
+/// Paths that carry what cannot be undone, as far as they were ever read: one that was found stays found when the list grows old
+/// or is cut.
+fn touched(view: &View<'_>, rollout: &Rollout<'_>) -> Vec<String> {
     let Some(release) = view.release else {
-        return unknown("no release");
+        return Vec::new();
     };
-    let (seen, freshness) = view.feed(&format!("commits/{}/{}", release.id, rollout.service.name));
-    if !freshness.usable() {
-        return unknown(freshness.word());
-    }
-    let Some((Records::Commit(list), partial)) = seen.map(|o| (&o.records, &o.partial)) else {
-        return unknown("no answer");
+    let (seen, _) = view.feed(&format!("commits/{}/{}", release.id, rollout.service.name));
+    let Some(Records::Commit(list)) = seen.map(|o| &o.records) else {
+        return Vec::new();
     };
-    if let Some(why) = partial {
-        return unknown(why);
-    }
     let globs = &rollout.service.irreversible;
-    if !globs.is_empty() && list.iter().any(|c| c.paths.is_empty()) {
-        return unknown("the vendor does not say which paths they touch");
-    }
     let mut hits: Vec<String> = list
         .iter()
         .flat_map(|c| c.paths.iter())
@@ -252,7 +274,41 @@ fn irreversible_paths(view: &View<'_>, rollout: &Rollout<'_>) -> Result<Vec<Stri
         .collect();
     hits.sort();
     hits.dedup();
-    Ok(hits)
+    hits
+}
+
+/// The paths as last read, and how old that is; else why they cannot be told: a list that is cut or without paths proves nothing.
+fn read_paths(view: &View<'_>, rollout: &Rollout<'_>) -> (Result<Vec<String>, String>, Freshness) {
+    let unknown = |why: &str| Err(format!("the commits are not known: {why}"));
+    let Some(release) = view.release else {
+        return (unknown("no release"), Freshness::Never);
+    };
+    let (seen, freshness) = view.feed(&format!("commits/{}/{}", release.id, rollout.service.name));
+    let Some((Records::Commit(list), partial)) = seen.map(|o| (&o.records, &o.partial)) else {
+        return (unknown(freshness.word()), freshness);
+    };
+    let globs = &rollout.service.irreversible;
+    let paths = if let Some(why) = partial {
+        unknown(why)
+    } else if !globs.is_empty() && list.iter().any(|c| c.paths.is_empty()) {
+        unknown("the vendor does not say which paths they touch")
+    } else {
+        Ok(touched(view, rollout))
+    };
+    (paths, freshness)
+}
+
+/// Paths of the commits that carry what cannot be undone.
+///
+/// # Errors
+/// Why that is not known: law 1, a list that is stale, cut or without paths proves nothing.
+fn irreversible_paths(view: &View<'_>, rollout: &Rollout<'_>) -> Result<Vec<String>, String> {
+    let (paths, freshness) = read_paths(view, rollout);
+    if freshness.usable() {
+        paths
+    } else {
+        Err(format!("the commits are not known: {}", freshness.word()))
+    }
 }
 
 /// `**/x` also matches `x` at the root.
@@ -277,27 +333,43 @@ fn migrations(view: &View<'_>, rollout: &Rollout<'_>) -> PassportLine {
             "declared not reversible",
         );
     }
-    match irreversible_paths(view, rollout) {
-        Ok(hits) if hits.is_empty() && rollout.service.irreversible.is_empty() => line(
-            "migrations",
-            title,
-            Verdict::Pass,
-            "declared reversible; no path that carries one is configured",
-        ),
-        Ok(hits) if hits.is_empty() => line(
+    let declared = match &rollout.change.reversible {
+        Reversible::Yes => Some("declared reversible".to_owned()),
+        Reversible::Until(event) => Some(format!(
+            "declared reversible until {event}, which nobody noted"
+        )),
+        Reversible::Undeclared | Reversible::No => None,
+    };
+    match (irreversible_paths(view, rollout), declared) {
+        (Err(why), _) => line("migrations", title, Verdict::undecided(why.clone(), 0), why),
+        (Ok(hits), Some(words)) if hits.is_empty() => {
+            line("migrations", title, Verdict::Pass, words)
+        }
+        (Ok(hits), Some(words)) => {
+            let note = format!("{words}; its commits touch {}", some_of(&hits));
+            line("migrations", title, Verdict::Pass, note)
+        }
+        // A green that nobody earned: nothing was declared and nothing was looked for.
+        (Ok(_), None) if rollout.service.irreversible.is_empty() => {
+            let why = format!(
+                "not declared: set reversible of the change, or irreversible of service {}",
+                rollout.service.name
+            );
+            line("migrations", title, Verdict::not_run(why.clone()), why)
+        }
+        (Ok(hits), None) if hits.is_empty() => line(
             "migrations",
             title,
             Verdict::Pass,
             "none of the commits touches a path that carries one",
         ),
-        Ok(hits) => {
+        (Ok(hits), None) => {
             let why = format!(
-                "look at {}: declare reversible in the release",
-                hits.join(", ")
+                "no way back once deployed: {}; declare the change reversible where it is",
+                some_of(&hits)
             );
-            line("migrations", title, Verdict::undecided(why.clone(), 0), why)
+            line("migrations", title, Verdict::Fail, why)
         }
-        Err(why) => line("migrations", title, Verdict::undecided(why.clone(), 0), why),
     }
 }
 

@@ -392,7 +392,7 @@ fn irreversible(view: &View<'_>, table: &RiskTable) -> RiskPoint {
     for rollout in &view.rollouts {
         let name = &rollout.service.name;
         match &rollout.change.reversible {
-            Reversible::Yes => {}
+            Reversible::Yes | Reversible::Undeclared => {}
             Reversible::Until(event) => parts.push(format!("{name} until {event}")),
             Reversible::No => parts.push(name.clone()),
         }

@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::act::{Act, Outcome};
 use super::event::{
-    Body, Closing, Contract, Debt, Event, HandoffItem, Measured, Plan, StepKind, StepState,
+    Body, Closing, Contract, Debt, Event, HandoffItem, Measured, Plan, PlanStep, StepKind,
+    StepState,
 };
-use super::policy::{Release, RiskClass, Section};
+use super::policy::{Release, RiskClass, Section, Then};
 use super::record::DeployState;
 use super::time::Instant;
 use super::verdict::Verdict;
@@ -155,6 +156,17 @@ pub struct Trip {
     pub cleared: Option<Instant>,
     /// Somebody stopped its countdown.
     pub cancelled: bool,
+}
+
+/// A hold that a tripped trigger asked for: it stands whatever the vendor can do, until a person lets it go.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TriggerHold {
+    /// The trigger.
+    pub trigger: String,
+    /// The numbers of its trip.
+    pub said: String,
+    /// When it tripped.
+    pub at: Instant,
 }
 
 /// A handoff and which lines were taken.
@@ -325,9 +337,18 @@ pub struct ReleaseState {
     pub incidents: Vec<(String, Instant)>,
     /// How it ended, sentence, when.
     pub closing: Option<(Closing, String, Instant)>,
+    /// What people noted, and when first.
+    pub notes: BTreeMap<String, Instant>,
+    /// Service → the hold that a trigger of the sealed contract asked for and nobody let go yet.
+    pub holds: BTreeMap<String, TriggerHold>,
 }
 
 impl ReleaseState {
+    /// Did somebody note that this happened? Case and spaces around it do not matter.
+    pub fn noted(&self, event: &str) -> bool {
+        let event = event.trim().to_lowercase();
+        self.notes.keys().any(|n| n.trim().to_lowercase() == event)
+    }
     /// The plan that still runs, if any.
     pub fn running_plan(&self) -> Option<&PlanState> {
         self.plans.iter().rev().find(|p| p.running())
@@ -438,7 +459,8 @@ impl Journal {
                 self.debts.insert(debt.id.clone(), debt.clone());
             }
             Body::DebtSettled { debt, .. } => {
-                self.debts.remove(debt);
+                let owed = self.debts.remove(debt);
+                self.let_go(event, debt, owed.and_then(|d| d.release));
             }
             Body::DebtHanded { debt, to, due } => {
                 if let Some(open) = self.debts.get_mut(debt) {
@@ -489,6 +511,18 @@ impl Journal {
                 ..
             } => self.rolled_back(event, plan, *to_live),
             _ => {}
+        }
+    }
+
+    /// A settled hold is no longer one, also where another release is looked at.
+    fn let_go(&mut self, event: &Event, debt: &str, owner: Option<String>) {
+        let Some(service) = debt.strip_prefix("hold/").and_then(|d| d.split('/').next()) else {
+            return;
+        };
+        for release in owner.iter().chain(&event.release) {
+            if let Some(state) = self.releases.get_mut(release) {
+                state.holds.remove(service);
+            }
         }
     }
 
@@ -735,6 +769,9 @@ impl ReleaseState {
             Body::ReleaseClosed { closing, detail } => {
                 self.closing = Some((*closing, detail.clone(), event.at));
             }
+            Body::Noted { text } => {
+                self.notes.entry(text.clone()).or_insert(event.at);
+            }
             _ => {
                 self.apply_list(event);
                 self.apply_people(event);
@@ -924,6 +961,14 @@ impl ReleaseState {
         }
     }
 
+    /// Was it agreed in the sealed contract that this trigger holds?
+    pub fn holds_on(&self, service: &str, trigger: &str) -> bool {
+        let sealed = self.contract.as_ref().map(|(_, c, _)| &c.triggers);
+        sealed
+            .and_then(|t| t.get(service))
+            .is_some_and(|list| list.iter().any(|t| t.id == trigger && t.then == Then::Hold))
+    }
+
     /// Triggers and rollback plans.
     fn apply_plan(&mut self, event: &Event) {
         match &event.body {
@@ -941,6 +986,14 @@ impl ReleaseState {
                         cancelled: false,
                     },
                 );
+                if self.holds_on(service, trigger) {
+                    let hold = TriggerHold {
+                        trigger: trigger.clone(),
+                        said: said.clone(),
+                        at: event.at,
+                    };
+                    self.holds.entry(service.clone()).or_insert(hold);
+                }
             }
             Body::TriggerCleared { service, trigger } => {
                 if let Some(trip) = self.trips.get_mut(&(service.clone(), trigger.clone())) {
@@ -986,6 +1039,12 @@ impl ReleaseState {
                     .find(|p| &p.plan.id == plan && p.ended.is_none())
                 {
                     p.ended = Some((*done, detail.clone(), event.at));
+                    if *done {
+                        let gone = |s: &&PlanStep| matches!(s.kind, StepKind::Act { .. });
+                        for step in p.plan.steps.iter().filter(gone) {
+                            self.holds.remove(&step.service);
+                        }
+                    }
                     p.times = (*trip_to_request, *to_live, *to_clear);
                 }
             }

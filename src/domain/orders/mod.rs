@@ -10,6 +10,7 @@ use chrono::Duration;
 
 use super::act::{Act, Verb};
 use super::assess::View;
+use super::assess::holds;
 use super::assess::{act_steer, crossed_by, next_service};
 use super::contract;
 use super::dates;
@@ -88,10 +89,17 @@ fn check(permit: &Permit, request: &Request) -> Result<(), Vec<Refusal>> {
         })
         .map(|i| Refusal::new("input", format!("{} is missing", i.label)))
         .collect();
-    if missing.is_empty() {
-        Ok(())
-    } else {
-        Err(missing)
+    let wrong = permit.inputs.iter().find_map(|i| {
+        let words = i.expects()?;
+        (request.inputs.get(&i.key).map(String::as_str) != Some(words)).then_some(words)
+    });
+    match wrong {
+        _ if !missing.is_empty() => Err(missing),
+        Some(words) => Err(vec![Refusal::new(
+            "typed",
+            format!("type {words} to confirm"),
+        )]),
+        None => Ok(()),
     }
 }
 
@@ -230,7 +238,7 @@ impl Order<'_, '_> {
             "promote" => self.steer(Verb::Promote),
             "abort" => self.steer(Verb::Abort),
             "pause" => self.steer(Verb::Pause),
-            "resume" => self.steer(Verb::Resume),
+            "resume" => self.resume(),
             "stop_line" => self.stop_line(),
             "rollback" => {
                 let plan = rollback_plan(
@@ -276,6 +284,9 @@ impl Order<'_, '_> {
             "decline_override" => self.decline(subject),
             "break_glass" => self.break_glass(subject),
             "settle" => self.settle(subject),
+            "note" => self.events(vec![Body::Noted {
+                text: self.input("text"),
+            }]),
             "plan" => self.plan(),
             "move" => self.shift(subject),
             _ => Err(vec![Refusal::new(
@@ -407,6 +418,24 @@ impl Order<'_, '_> {
             }
         }
         Err(vec![Refusal::new("phase", "no rollout is under way")])
+    }
+
+    /// A trigger's hold is ours: it ends in the journal, and the vendor hears of it only where it was paused from here.
+    fn resume(&self) -> Tasks {
+        let (Some(release), Some((rollout, _))) = (self.view.release, holds::first(self.view))
+        else {
+            return self.steer(Verb::Resume);
+        };
+        let reason = self.input("reason");
+        let mut tasks = self.events(vec![Body::DebtSettled {
+            debt: holds::debt_id(&rollout.service.name, &release.environment),
+            how: format!("resumed: {reason}"),
+        }])?;
+        if holds::resumes(self.view, release, rollout) {
+            let act = act_steer(release, rollout, Verb::Resume, &reason, self.nonce);
+            tasks.extend(act.map(|act| self.perform(act, Vec::new())));
+        }
+        Ok(tasks)
     }
 
     fn stop_line(&self) -> Tasks {

@@ -139,6 +139,7 @@ fn release(w: &mut Writer<'_>, r: &ReleaseView, current: bool) {
 fn change_words(c: &Change) -> String {
     let from = c.from.as_deref().unwrap_or("what serves now");
     let back = match &c.reversible {
+        Reversible::Undeclared => "not declared whether reversible".to_owned(),
         Reversible::Yes => "reversible".into(),
         Reversible::Until(event) => format!("reversible until {event}"),
         Reversible::No => "not reversible".to_owned(),

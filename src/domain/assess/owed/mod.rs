@@ -6,6 +6,7 @@ mod people;
 mod permission;
 mod plan;
 mod rollout;
+mod trips;
 
 use crate::domain::act::Act;
 use crate::domain::event::{Body, Measured, PlanStep, StepKind};
@@ -60,6 +61,7 @@ pub(super) fn owed(view: &View<'_>, s: &Situation) -> Vec<Duty> {
         out.notices(s);
         out.escalate();
         out.tell(s);
+        out.tell_trips(s);
         out.glass();
         out.holds();
         out.on_trip(s);
@@ -259,14 +261,16 @@ impl Owed<'_, '_> {
                 continue;
             }
             if trigger.tripped && !open {
+                let mut bodies = vec![Body::TriggerTripped {
+                    service: trigger.service.clone(),
+                    trigger: trigger.trigger.clone(),
+                    said: trigger.distance.clone(),
+                }];
+                bodies.extend(self.hold_debt(release, trigger));
                 self.record(
                     format!("trip/{}/{}/{before}", release.id, trigger.id),
                     Some(&release.id),
-                    vec![Body::TriggerTripped {
-                        service: trigger.service.clone(),
-                        trigger: trigger.trigger.clone(),
-                        said: trigger.distance.clone(),
-                    }],
+                    bodies,
                 );
             } else if open && !trigger.tripped && trigger.undecided.is_none() {
                 self.record(

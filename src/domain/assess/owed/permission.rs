@@ -93,7 +93,13 @@ impl Owed<'_, '_> {
 }
 
 /// One message a channel, each with its own duty.
-fn messages(view: &View<'_>, release: &Release, id: &str, text: &str, what: &str) -> Vec<Duty> {
+pub(super) fn messages(
+    view: &View<'_>,
+    release: &Release,
+    id: &str,
+    text: &str,
+    what: &str,
+) -> Vec<Duty> {
     let channels = view.policy.oncall.channels.iter().enumerate();
     channels
         .map(|(i, channel)| {

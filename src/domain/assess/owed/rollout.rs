@@ -10,9 +10,9 @@ use crate::domain::assess::rollout::Rollout;
 use crate::domain::assess::{advice, crossed_by, driver, holds};
 use crate::domain::event::{Body, Debt};
 use crate::domain::orders::rollback_plan;
-use crate::domain::policy::{Release, Then};
+use crate::domain::policy::Release;
 use crate::domain::record::DeployState;
-use crate::domain::situation::{Duty, Situation, Task};
+use crate::domain::situation::{Duty, Situation, Task, TriggerView};
 
 use super::{HOLD_HOURS, Owed};
 
@@ -39,7 +39,10 @@ impl Owed<'_, '_> {
                     let key = format!("debt/{id}/{}", act.act.id);
                     self.record(key, Some(&release.id), vec![Body::DebtIncurred { debt }]);
                 }
-                (None, Some(debt)) if debt.release.as_deref() == Some(release.id.as_str()) => {
+                (None, Some(debt))
+                    if debt.release.as_deref() == Some(release.id.as_str())
+                        && holds::of_trigger(self.view, rollout).is_none() =>
+                {
                     let settled = Body::DebtSettled {
                         debt: id.clone(),
                         how: "it went on, or ended".to_owned(),
@@ -61,18 +64,43 @@ impl Owed<'_, '_> {
         }
     }
 
-    /// A tripped trigger that holds: pause once.
+    /// What a trip owes that holds by the sealed contract: written with the trip, so that it stands without anybody who drives.
+    pub(super) fn hold_debt(&self, release: &Release, trigger: &TriggerView) -> Option<Body> {
+        let id = holds::debt_id(&trigger.service, &release.environment);
+        let sealed = self
+            .view
+            .state
+            .is_some_and(|s| s.holds_on(&trigger.service, &trigger.trigger));
+        if !sealed || self.view.journal.debts.contains_key(&id) {
+            return None;
+        }
+        Some(Body::DebtIncurred {
+            debt: Debt {
+                id,
+                what: format!(
+                    "{} is held by trigger {}: {}",
+                    trigger.service, trigger.trigger, trigger.distance
+                ),
+                owner: self.owner_of(release, "cockpit"),
+                due: self.view.at() + Duration::hours(HOLD_HOURS),
+                release: Some(release.id.clone()),
+            },
+        })
+    }
+
+    /// A tripped trigger that holds, as agreed in the sealed contract: pause once, while nobody let it go.
     pub(super) fn on_trip(&mut self, s: &Situation) {
-        let Some(release) = self.view.release else {
+        let (Some(release), Some(state)) = (self.view.release, self.view.state) else {
             return;
         };
         for trigger in s
             .triggers
             .iter()
-            .filter(|t| t.tripped && t.then == Then::Hold)
+            .filter(|t| t.tripped && state.holds_on(&t.service, &t.trigger))
         {
             let Some(rollout) = self.view.rollout(&trigger.service).filter(|r| {
-                r.freshness.usable()
+                holds::of_trigger(self.view, r).is_some()
+                    && r.freshness.usable()
                     && r.record.is_some_and(|d| {
                         d.version == r.change.to
                             && d.state.in_flight()
@@ -81,17 +109,11 @@ impl Owed<'_, '_> {
             }) else {
                 continue;
             };
-            let able = rollout
-                .service
-                .deployments
-                .as_ref()
-                .and_then(|c| self.view.policy.connections.get(c))
-                .is_some_and(|c| c.can(Verb::Pause));
-            if !able {
+            if !holds::can(self.view, rollout, Verb::Pause) {
                 continue;
             }
             let key = (trigger.service.clone(), trigger.trigger.clone());
-            let Some(trip) = self.view.state.and_then(|x| x.trips.get(&key)) else {
+            let Some(trip) = state.trips.get(&key) else {
                 continue;
             };
             if let Some(act) = steer(

@@ -3,6 +3,7 @@
 use crate::domain::act::Danger;
 use crate::domain::assess::rollout::Rollout;
 use crate::domain::assess::{View, gates};
+use crate::domain::policy::Reversible;
 use crate::domain::situation::{GateView, Input, Permit, Refusal, Situation};
 use crate::domain::verdict::Verdict;
 
@@ -129,6 +130,30 @@ pub(super) fn review(view: &View<'_>) -> Result<Permit, Vec<Refusal>> {
     p.inputs.push(Input {
         key: "found".to_owned(),
         label: "what the review found".to_owned(),
+        required: true,
+        default: String::new(),
+    });
+    Ok(p)
+}
+
+/// What a person wants on record: also the event that ends the way back of a change.
+pub(super) fn note(view: &View<'_>) -> Result<Permit, Vec<Refusal>> {
+    let release = view.release.ok_or_else(no_release)?;
+    let mut p = permit(view, "note", "Note in the journal", Danger::Medium);
+    for change in &release.changes {
+        let Reversible::Until(event) = &change.reversible else {
+            continue;
+        };
+        if !view.state.is_some_and(|s| s.noted(event)) {
+            p.effects.push(format!(
+                "\"{event}\" noted in these words: there is no way back for {} {} then",
+                change.service, change.to
+            ));
+        }
+    }
+    p.inputs.push(Input {
+        key: "text".to_owned(),
+        label: "what happened".to_owned(),
         required: true,
         default: String::new(),
     });

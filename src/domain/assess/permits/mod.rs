@@ -22,10 +22,10 @@ use super::calendar::{rollback_refusals, start_refusals};
 use super::rollout::Rollout;
 
 use approve::{approve, ask_approval};
-use items::{accept, close, review, settle, tick, untick, waive};
+use items::{accept, close, note, review, settle, tick, untick, waive};
 use overrule::{break_glass, decline, overrule};
 use people::{ack, brief, drive, handoff, incident, take};
-use rollout::{cancel, promote, rollback, steer, stop_line};
+use rollout::{cancel, let_go, promote, rollback, steer, stop_line};
 use start::{deploy, seal};
 
 pub(crate) use items::is_review;
@@ -52,8 +52,10 @@ pub(super) fn all(view: &View<'_>, s: &Situation) -> BTreeMap<String, Permission
         ("pause", Verb::Pause, "Pause the rollout"),
         ("resume", Verb::Resume, "Resume the rollout"),
     ] {
-        put(key, steer(view, key, verb, title));
+        let held = let_go(view, s).filter(|_| verb == Verb::Resume);
+        put(key, held.map_or_else(|| steer(view, key, verb, title), Ok));
     }
+    put("note", note(view));
     put("rollback", rollback(view, s));
     put("brief", brief(view));
     put("ack", ack(view));

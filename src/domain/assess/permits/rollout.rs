@@ -4,11 +4,14 @@ use crate::domain::act::{Danger, Verb};
 use crate::domain::assess::View;
 use crate::domain::assess::calendar::rollback_refusals;
 use crate::domain::assess::gates::{self, sealed};
+use crate::domain::assess::holds;
 use crate::domain::assess::rollout::Rollout;
 use crate::domain::policy::After;
 use crate::domain::record::DeployState;
-use crate::domain::situation::{Input, Permit, Refusal, Situation};
+use crate::domain::situation::{Input, Permit, Refusal, Situation, TriggerView};
 use crate::domain::verdict::Verdict;
+
+use crate::domain::situation::{ACKNOWLEDGE, ACKNOWLEDGE_KEY};
 
 use super::{basis, cannot, no_release, permit, reason, typed};
 
@@ -74,6 +77,15 @@ pub(super) fn promote(view: &View<'_>, s: &Situation) -> Result<Permit, Vec<Refu
     if s.gates.is_empty() && due {
         refusals.push(Refusal::new("gate", "no gate ran yet"));
     }
+    for rollout in &moving {
+        if let Some(hold) = holds::of_trigger(view, rollout) {
+            let id = holds::debt_id(&rollout.service.name, view.environment());
+            refusals.push(
+                Refusal::new(id, holds::words(view, rollout, hold))
+                    .way_out("resume lets it go, with a reason"),
+            );
+        }
+    }
     for trigger in s.triggers.iter().filter(|t| t.tripped) {
         refusals.push(
             Refusal::new(
@@ -106,6 +118,34 @@ pub(super) fn promote(view: &View<'_>, s: &Situation) -> Result<Permit, Vec<Refu
     p.typed = view.protected().then(|| first.service.name.clone());
     p.basis = basis(view, &[]);
     Ok(p)
+}
+
+/// A trigger's hold is let go by a person with a reason, whatever the vendor can do.
+pub(super) fn let_go(view: &View<'_>, s: &Situation) -> Option<Permit> {
+    let release = view.release?;
+    let (rollout, hold) = holds::first(view)?;
+    let service = &rollout.service.name;
+    let title = format!("Let {service} go on: held by trigger {}", hold.trigger);
+    let mut p = permit(view, "resume", title, Danger::Medium);
+    p.service = Some(service.clone());
+    p.effects
+        .push("the hold ends, and its debt with it".to_owned());
+    p.effects.push(if holds::resumes(view, release, rollout) {
+        "the rollout goes on".to_owned()
+    } else {
+        "nothing is sent to the vendor: it was not paused from here".to_owned()
+    });
+    let still = |t: &&TriggerView| t.tripped && &t.service == service;
+    p.warnings.extend(
+        s.triggers
+            .iter()
+            .filter(still)
+            .map(|t| format!("trigger {} is still tripped: {}", t.trigger, t.distance)),
+    );
+    p.typed = view.protected().then(|| service.clone());
+    p.inputs.push(reason(true, ""));
+    p.basis = basis(view, &[&hold.trigger]);
+    Some(p)
 }
 
 /// Abort, pause, resume: never blocked by window, fit, cover, brief, approval or checklist.
@@ -233,10 +273,20 @@ fn rollback_permit(
     let tripped = s.triggers.iter().find(|t| t.tripped);
     let forward = s.passports.iter().find_map(|p| p.no_return.clone());
     let title = match &forward {
-        Some(_) => "Roll back PAST the point of no return",
+        Some(_) => "Roll forward; or go back PAST the point of no return",
         None => "Roll back",
     };
     let mut p = permit(view, "rollback", title, Danger::High);
+    if forward.is_some() {
+        let way = "roll forward: plan the version that mends it, and deploy it; what stands below goes back";
+        p.effects.push(way.to_owned());
+        p.inputs.push(Input {
+            key: ACKNOWLEDGE_KEY.to_owned(),
+            label: format!("type {ACKNOWLEDGE}"),
+            required: true,
+            default: String::new(),
+        });
+    }
     let mut basis_parts: Vec<String> = Vec::new();
     for rollout in started.iter().rev() {
         let passport = s

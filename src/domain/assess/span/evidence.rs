@@ -125,7 +125,7 @@ pub(super) fn of_release(cx: &Cx<'_>, id: &str) -> Option<Evidence> {
     for c in &release.changes {
         let from = c.from.as_deref().unwrap_or("what serves");
         let back = match &c.reversible {
-            Reversible::Yes => String::new(),
+            Reversible::Yes | Reversible::Undeclared => String::new(),
             Reversible::Until(event) => format!("; reversible until {event}"),
             Reversible::No => "; cannot be undone".to_owned(),
         };
