@@ -561,6 +561,7 @@ pub(crate) fn story() -> Situation {
         clearance: Default::default(),
         calendar: calendar(),
         deployments: deployments(),
+        line: None,
         checklist: checklist(),
         metrics: metrics(),
         gates: gates(),
@@ -753,6 +754,7 @@ pub(crate) fn empty() -> Situation {
             ..CalendarView::default()
         },
         deployments: vec![],
+        line: None,
         checklist: ChecklistView::default(),
         metrics: vec![],
         gates: vec![],

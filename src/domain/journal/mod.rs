@@ -8,7 +8,7 @@ use super::act::{Act, Outcome};
 use super::event::{
     Body, Closing, Contract, Debt, Event, HandoffItem, Measured, Plan, StepKind, StepState,
 };
-use super::policy::{Release, RiskClass, Section};
+use super::policy::{Change, ChangeKind, Release, Reversible, RiskClass, Section};
 use super::record::DeployState;
 use super::time::Instant;
 use super::verdict::Verdict;
@@ -33,6 +33,21 @@ pub struct ActState {
     pub actor: String,
     /// What came of it; `None`: unknown, to be reconciled.
     pub outcome: Option<(Outcome, Instant)>,
+}
+
+/// The line is stopped there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stopped {
+    /// Since when.
+    pub at: Instant,
+    /// By whom.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// Service → the act that asked it to pause.
+    pub acts: BTreeMap<String, String>,
+    /// Service → why it cannot be paused from here.
+    pub cannot: BTreeMap<String, String>,
 }
 
 /// A version that earned healthy.
@@ -228,6 +243,8 @@ pub struct ReleaseState {
     pub planned_by: Option<(String, Instant)>,
     /// The last move.
     pub moved: Option<Moved>,
+    /// Service → the deployment that was attached, and the version that was planned in its place.
+    pub attached: BTreeMap<String, (Change, Option<String>)>,
     /// Driver.
     pub driver: Option<String>,
     /// Sealed contract: digest, contract, when.
@@ -317,6 +334,10 @@ pub struct Journal {
     pub policy: Option<String>,
     /// Who loaded it, how that is known, when.
     pub policy_by: Option<(String, String, Instant)>,
+    /// Environment → its line, where it is stopped.
+    pub stopped: BTreeMap<String, Stopped>,
+    /// What of cockpit.toml was taken by name although an open release stands on the old → digest of what was taken.
+    pub taken: BTreeMap<String, String>,
     /// Latest events, oldest first.
     pub lines: VecDeque<Event>,
 }
@@ -439,6 +460,29 @@ impl Journal {
                 to_live,
                 ..
             } => self.rolled_back(event, plan, *to_live),
+            Body::LineStopped {
+                environment,
+                reason,
+                acts,
+                cannot,
+            } => {
+                self.stopped.insert(
+                    environment.clone(),
+                    Stopped {
+                        at: event.at,
+                        by: event.actor.clone(),
+                        reason: reason.clone(),
+                        acts: acts.clone(),
+                        cannot: cannot.clone(),
+                    },
+                );
+            }
+            Body::LineLetGo { environment, .. } => {
+                self.stopped.remove(environment);
+            }
+            Body::ChangeTaken { name, digest, .. } => {
+                self.taken.insert(name.clone(), digest.clone());
+            }
             _ => {}
         }
     }
@@ -603,6 +647,7 @@ impl ReleaseState {
                 self.planned_by = Some((event.actor.clone(), event.at));
                 // A new plan is a new word about the start, too.
                 self.moved = None;
+                self.attached.clear();
             }
             Body::ReleaseMoved { to, from, file } => {
                 if let Some(plan) = &mut self.plan {
@@ -620,6 +665,13 @@ impl ReleaseState {
                 self.contract = Some((digest.clone(), contract.clone(), event.at));
             }
             Body::DriverTook { driver } => self.driver = Some(driver.clone()),
+            Body::Attached {
+                service,
+                version,
+                from,
+                planned,
+                ..
+            } => self.attach(service, version, from.clone(), planned.clone()),
             Body::DeploymentSeen { service, .. } => {
                 if let Some(track) = tracked(self.tracks.get(service), event) {
                     self.tracks.insert(service.clone(), track);
@@ -658,6 +710,28 @@ impl ReleaseState {
                 self.apply_plan(event);
             }
         }
+    }
+
+    /// The attached version takes the place of what was planned for that service.
+    fn attach(
+        &mut self,
+        service: &str,
+        version: &str,
+        from: Option<String>,
+        planned: Option<String>,
+    ) {
+        let change = Change {
+            service: service.to_owned(),
+            from,
+            to: version.to_owned(),
+            kind: ChangeKind::Version,
+            reversible: Reversible::default(),
+        };
+        let planned = self.plan.iter_mut().flat_map(|p| p.changes.iter_mut());
+        for own in planned.filter(|c| c.service == service) {
+            own.clone_from(&change);
+        }
+        self.attached.insert(service.to_owned(), (change, planned));
     }
 
     /// Checklist, approvals, overrides, acceptances.

@@ -137,6 +137,8 @@ pub struct Engine {
     acts: bool,
     /// Journals what is seen although it does not act.
     records: bool,
+    /// Its connections were opened.
+    running: bool,
     situation: Arc<Situation>,
     facts: UnboundedSender<Fact>,
     tx: UnboundedSender<Msg>,
@@ -235,6 +237,7 @@ impl Engine {
             holder,
             acts: start.acts,
             records: false,
+            running: false,
             facts,
             tx,
             slots: HashMap::new(),
@@ -257,6 +260,7 @@ impl Engine {
         engine.introduce();
         engine.say(Fact::Keys(engine.policy.keys.clone()));
         engine.load_journal(seeds).await?;
+        engine.stand();
         engine.load_cache().await;
         // What is known already is shown before the history of the metrics is there. Nothing is owed on that ground.
         engine.show();
@@ -360,6 +364,7 @@ impl Engine {
     /// Runs until the orders end.
     pub async fn run(mut self, mut inbox: Inbox, mut orders: UnboundedReceiver<Order>) {
         self.connect();
+        self.journal_start().await;
         self.watcher = self.store.watcher().await.ok();
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
