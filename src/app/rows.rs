@@ -10,8 +10,8 @@ use crate::domain::event::{HandoffItem, PlanStep, StepState};
 use crate::domain::policy::Section;
 use crate::domain::situation::{
     AlertRow, CalendarRelease, CheckpointView, DebtView, DeployRow, FeedView, GateView, ItemView,
-    JournalLine, MetricView, OncallRow, PassportLine, PlanView, Reason, ReleaseView, Situation,
-    StripSegment, Tone, TriggerView,
+    JournalLine, LineView, MetricView, OncallRow, PassportLine, PlanView, Reason, ReleaseView,
+    Situation, StripSegment, Tone, TriggerView,
 };
 use crate::domain::time::{Instant, day_start};
 
@@ -229,7 +229,26 @@ fn deploys(s: &Situation) -> Vec<Row<'_>> {
     };
     let columns = (!s.deployments.is_empty()).then_some(columns);
     let rows = s.deployments.iter().map(deploy);
-    columns.into_iter().chain(rows).collect()
+    let line = s.line.iter().flat_map(|l| line(s, l));
+    line.chain(columns).chain(rows).collect()
+}
+
+/// The line that was stopped, and who obeyed.
+fn line<'a>(s: &Situation, l: &'a LineView) -> Vec<Row<'a>> {
+    let at = super::words::moment(l.since, s.now.world, s.timezone);
+    let mut out = vec![
+        Row::heading("LINE STOPPED", format!("by {} {at}", l.by)),
+        Row::text("line/why", None, Tone::Hold, l.reason.as_str()),
+    ];
+    out.extend(l.systems.iter().map(|x| {
+        let id = format!("line/{}", x.service);
+        let text = match x.note.as_str() {
+            "" => format!("{}: {}", x.service, x.mark.word),
+            note => format!("{}: {}, {note}", x.service, x.mark.word),
+        };
+        Row::text(&id, None, x.mark.tone, text)
+    }));
+    out
 }
 
 fn deploy(d: &DeployRow) -> Row<'_> {

@@ -61,11 +61,10 @@ fn keys<'m>(old: &'m Map<String, Value>, new: &'m Map<String, Value>) -> Vec<&'m
 
 /// What of the old policy an open release goes on with.
 fn stays(section: &str, field: &str) -> &'static str {
-    const KEPT: &str =
-        "; the old one stays in force until open releases close, unless accepted by name";
+    const KEPT: &str = "; releases that are sealed and open keep the old one until they close, unless it is taken by name";
     const SEALED: &str = "; sealed contracts keep the old one";
     match (section, field) {
-        ("freezes" | "connections", _) => KEPT,
+        ("freezes", _) | ("connections", "" | "connector" | "settings") => KEPT,
         ("services", "deployments" | "target" | "irreversible" | "registry" | "image") => KEPT,
         ("services", "gates" | "triggers" | "slo") => SEALED,
         ("metrics", _) => SEALED,

@@ -1,11 +1,18 @@
 //! The contract: gates and triggers of one release, sealed before it is deployed.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::event::Contract;
+use super::ground;
+use super::journal::Journal;
+use super::needs::open_releases;
 use super::policy::{Policy, Release};
+use super::time::Instant;
 
 /// The contract that the policy in force would seal for a release.
 pub fn of(policy: &Policy, release: &Release) -> Contract {
@@ -18,15 +25,64 @@ pub fn of(policy: &Policy, release: &Release) -> Contract {
             contract
                 .triggers
                 .insert(service.name.clone(), service.triggers.clone());
+            contract
+                .slo
+                .insert(service.name.clone(), service.slo.clone());
         }
     }
+    contract.metrics.clone_from(&policy.metrics);
+    contract.ground = Some(ground::of(policy, release));
     contract
 }
 
-/// SHA-256 over the contract's canonical JSON (keys in order), hex.
+/// SHA-256 over the contract's canonical JSON (keys in order), hex. What it stands on is no part of it: a new freeze makes no
+/// approval void.
 pub fn digest(contract: &Contract) -> String {
-    let bytes = serde_json::to_vec(contract).unwrap_or_default();
+    let agreed = Contract {
+        ground: None,
+        ..contract.clone()
+    };
+    let bytes = serde_json::to_vec(&agreed).unwrap_or_default();
     hex(&Sha256::digest(bytes))
+}
+
+/// The policy with metrics and objectives as open releases sealed them: what a gate or trigger says means what was agreed,
+/// whatever the file says later (SEMANTICS 13). Of two releases the one sealed first counts.
+#[must_use]
+pub fn in_force<'a>(policy: Cow<'a, Policy>, journal: &Journal) -> Cow<'a, Policy> {
+    let mut sealed: Vec<(&Contract, Instant)> = open_releases(&policy, journal)
+        .into_iter()
+        .filter_map(|r| journal.release(&r.id)?.contract.as_ref())
+        .map(|(_, contract, at)| (contract, *at))
+        .collect();
+    sealed.sort_by_key(|(_, at)| *at);
+    let (mut metrics, mut slo) = (BTreeMap::new(), BTreeMap::new());
+    for (contract, _) in sealed {
+        for metric in &contract.metrics {
+            metrics.entry(metric.id.as_str()).or_insert(metric);
+        }
+        for (service, objectives) in &contract.slo {
+            slo.entry(service.as_str()).or_insert(objectives);
+        }
+    }
+    metrics.retain(|id, metric| policy.metric(id) != Some(*metric));
+    slo.retain(|name, own| policy.service(name).is_some_and(|s| s.slo != **own));
+    if metrics.is_empty() && slo.is_empty() {
+        return policy;
+    }
+    let mut policy = policy.into_owned();
+    for (id, metric) in metrics {
+        match policy.metrics.iter_mut().find(|m| m.id == id) {
+            Some(own) => own.clone_from(metric),
+            None => policy.metrics.push(metric.clone()),
+        }
+    }
+    for (name, objectives) in slo {
+        if let Some(own) = policy.services.iter_mut().find(|s| s.name == name) {
+            own.slo.clone_from(objectives);
+        }
+    }
+    Cow::Owned(policy)
 }
 
 /// Digest over what is deployed: environment, services and versions. An approval is bound to it and to the contract.
@@ -80,6 +136,29 @@ pub fn diff(sealed: &Contract, now: &Contract) -> Vec<String> {
             now.triggers.get(service).map_or(&[][..], Vec::as_slice),
             |t| t.id.clone(),
         );
+        if let Some(own) = sealed.slo.get(service) {
+            let file = now.slo.get(service).cloned().unwrap_or_default();
+            if *own != file {
+                lines.push(format!(
+                    "{service}: objectives are sealed with {}",
+                    fields(own, &file)
+                ));
+            }
+        }
+    }
+    for metric in &sealed.metrics {
+        match now.metrics.iter().find(|m| m.id == metric.id) {
+            None => lines.push(format!(
+                "metric {} is sealed but gone from the file",
+                metric.id
+            )),
+            Some(file) if file != metric => lines.push(format!(
+                "metric {} is sealed with {}",
+                metric.id,
+                fields(metric, file)
+            )),
+            Some(_) => {}
+        }
     }
     lines
 }

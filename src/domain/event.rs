@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::act::{Act, Outcome};
-use super::policy::{Gate, Release, RiskClass, Section, Trigger};
+use super::ground::Ground;
+use super::policy::{Gate, Metric, Release, RiskClass, Section, Trigger};
 use super::record::DeployState;
 use super::time::Instant;
 use super::verdict::Verdict;
@@ -35,7 +36,7 @@ pub struct Event {
     pub hash: String,
 }
 
-/// The sealed gates and triggers of one release.
+/// The sealed gates and triggers of one release, and what their words mean.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Contract {
@@ -43,6 +44,15 @@ pub struct Contract {
     pub gates: BTreeMap<String, Vec<Gate>>,
     /// Service → its triggers.
     pub triggers: BTreeMap<String, Vec<Trigger>>,
+    /// Service → its objectives by metric. Contracts sealed earlier have none: then the file's count.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub slo: BTreeMap<String, BTreeMap<String, f64>>,
+    /// How each metric is measured. Contracts sealed earlier have none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<Metric>,
+    /// What it stands on beside that; no part of its digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ground: Option<Ground>,
 }
 
 /// What a rollback does, in order (SEMANTICS 8).
@@ -601,6 +611,47 @@ pub enum Body {
         /// Text.
         text: String,
     },
+    /// The line was stopped: what was in flight is asked to pause, and nothing starts until it is let go.
+    LineStopped {
+        /// Environment.
+        environment: String,
+        /// Why, as typed.
+        reason: String,
+        /// Service → the act that asks it to pause.
+        acts: BTreeMap<String, String>,
+        /// Service → why it cannot be paused from here.
+        cannot: BTreeMap<String, String>,
+    },
+    /// The line was let go.
+    LineLetGo {
+        /// Environment.
+        environment: String,
+        /// Why, as typed.
+        how: String,
+    },
+    /// A deployment that nobody planned became part of a release.
+    Attached {
+        /// Service.
+        service: String,
+        /// Environment.
+        environment: String,
+        /// Its version.
+        version: String,
+        /// The version before it, where that is known.
+        from: Option<String>,
+        /// The version that the release had planned in its place.
+        #[serde(default)]
+        planned: Option<String>,
+    },
+    /// Something that an open release stands on was changed in cockpit.toml, and a person took the change by its name.
+    ChangeTaken {
+        /// What: `freeze/NAME`, `connection/NAME`, `service/NAME`, `release/ID`.
+        name: String,
+        /// Digest of what the file said then.
+        digest: String,
+        /// Why, as typed.
+        reason: String,
+    },
 }
 
 impl Body {
@@ -649,6 +700,10 @@ impl Body {
             Self::HandoffTaken { .. } => "handoff_taken",
             Self::ReleaseClosed { .. } => "release_closed",
             Self::Noted { .. } => "noted",
+            Self::LineStopped { .. } => "line_stopped",
+            Self::LineLetGo { .. } => "line_let_go",
+            Self::Attached { .. } => "attached",
+            Self::ChangeTaken { .. } => "change_taken",
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod dates;
 pub mod diag;
 pub mod event;
 pub mod gaps;
+pub mod ground;
 pub mod journal;
 pub mod judge;
 pub mod needs;

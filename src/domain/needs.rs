@@ -46,6 +46,17 @@ pub fn open_releases<'a>(policy: &'a Policy, journal: &'a Journal) -> Vec<&'a Re
     open
 }
 
+/// Closed releases that left auto-sync off: they are put back by the program.
+pub fn unrestored(journal: &Journal) -> BTreeSet<&str> {
+    let off = journal
+        .debts
+        .values()
+        .filter(|d| d.id.starts_with(AUTO_SYNC));
+    off.filter_map(|d| d.release.as_deref())
+        .filter(|id| journal.release(id).is_some_and(|r| r.closing.is_some()))
+        .collect()
+}
+
 /// The services of open releases: those whose history is kept. The others need their last hour alone.
 pub fn followed<'a>(policy: &'a Policy, journal: &'a Journal) -> BTreeSet<&'a str> {
     open_releases(policy, journal)
@@ -54,8 +65,13 @@ pub fn followed<'a>(policy: &'a Policy, journal: &'a Journal) -> BTreeSet<&'a st
         .collect()
 }
 
+/// What the debts of auto-sync that was held begin with.
+const AUTO_SYNC: &str = "auto-sync/";
+
 /// Everything to read now.
 pub fn needs(policy: &Policy, journal: &Journal, now: Now) -> Vec<Need> {
+    // What is sealed or attached is read, whatever the file says.
+    let policy = &*super::planning::effective(policy, journal);
     let mut out = Needs {
         policy,
         list: Vec::new(),

@@ -343,6 +343,8 @@ pub struct Session {
     pub countdowns: BTreeMap<String, Instant>,
     /// Release and service the person looks at.
     pub focus: (Option<String>, Option<String>),
+    /// Changes of cockpit.toml that are not in force while a release stands on the old.
+    pub held: Vec<super::ground::Held>,
 }
 
 /// Everything observed.

@@ -18,8 +18,40 @@ const LONG: usize = 80;
 
 /// The policy with every release of the file at the start it was moved to. The file says what a release is; the journal's move says
 /// when, as long as the file still says what it said at the move: a start changed in the file later is the newer word.
+///
+/// A deployment that was attached takes the place of what was planned for its service, and what open releases sealed of
+/// metrics and objectives counts ([`super::contract::in_force`]).
 #[must_use]
 pub fn effective<'a>(policy: &'a Policy, journal: &Journal) -> Cow<'a, Policy> {
+    let policy = super::contract::in_force(Cow::Borrowed(policy), journal);
+    attached(shifted(policy, journal), journal)
+}
+
+/// With the deployments that were attached to releases of the file.
+fn attached<'a>(policy: Cow<'a, Policy>, journal: &Journal) -> Cow<'a, Policy> {
+    let of = |id: &str, own: &Change| {
+        let (other, planned) = journal.release(id)?.attached.get(&own.service)?;
+        // A version that the file names later is the newer word.
+        let here = planned.as_ref().is_none_or(|p| *p == own.to) || own.to == other.to;
+        let differs = other.to != own.to || other.from != own.from;
+        (here && differs).then(|| other.clone())
+    };
+    let differs = |r: &Release| r.changes.iter().any(|c| of(&r.id, c).is_some());
+    if !policy.releases.iter().any(differs) {
+        return policy;
+    }
+    let mut policy = policy.into_owned();
+    for release in &mut policy.releases {
+        for own in &mut release.changes {
+            if let Some(other) = of(&release.id, own) {
+                *own = other;
+            }
+        }
+    }
+    Cow::Owned(policy)
+}
+
+fn shifted<'a>(policy: Cow<'a, Policy>, journal: &Journal) -> Cow<'a, Policy> {
     let moved: Vec<(usize, Instant)> = policy
         .releases
         .iter()
@@ -27,9 +59,9 @@ pub fn effective<'a>(policy: &'a Policy, journal: &Journal) -> Cow<'a, Policy> {
         .filter_map(|(i, r)| Some((i, holds(journal, r)?.to)))
         .collect();
     if moved.is_empty() {
-        return Cow::Borrowed(policy);
+        return policy;
     }
-    let mut policy = policy.clone();
+    let mut policy = policy.into_owned();
     for (i, to) in moved {
         if let Some(release) = policy.releases.get_mut(i) {
             release.planned = Some(to);

@@ -339,14 +339,40 @@ pub struct DeployRow {
     pub read_at: Option<Instant>,
     /// Vendor's words, or why the feed fails.
     pub note: String,
-    /// Release it belongs to; `None` while something is in flight: unplanned.
+    /// Release it belongs to.
     pub release: Option<String>,
-    /// In flight without a release.
+    /// In flight, or ended lately, and no release names that version there.
     pub unplanned: bool,
     /// Is auto-sync on?
     pub auto_sync: Option<bool>,
     /// A page a person can open.
     pub url: Option<String>,
+}
+
+/// The line that was stopped, and who obeyed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LineView {
+    /// Environment.
+    pub environment: String,
+    /// Since when.
+    pub since: Instant,
+    /// By whom.
+    pub by: String,
+    /// Why, as typed.
+    pub reason: String,
+    /// Each system that was to be paused.
+    pub systems: Vec<LineSystem>,
+}
+
+/// One system under a stopped line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LineSystem {
+    /// Service.
+    pub service: String,
+    /// obeyed, asked, confirmed, not paused yet, over, refused, unknown, not asked, cannot pause.
+    pub mark: Mark,
+    /// In words.
+    pub note: String,
 }
 
 /// One checklist item, judged.
@@ -1133,6 +1159,9 @@ pub struct Situation {
     pub calendar: CalendarView,
     /// Deploys pane.
     pub deployments: Vec<DeployRow>,
+    /// The line, while it is stopped.
+    #[serde(default)]
+    pub line: Option<LineView>,
     /// Checklist pane.
     pub checklist: ChecklistView,
     /// Metrics pane: the current release's services first.

@@ -564,6 +564,7 @@ pub(crate) fn story() -> Situation {
         clearance: Default::default(),
         calendar: calendar(),
         deployments: deployments(),
+        line: None,
         checklist: checklist(),
         metrics: metrics(),
         gates: gates(),
@@ -760,6 +761,7 @@ pub(crate) fn empty() -> Situation {
             ..CalendarView::default()
         },
         deployments: vec![],
+        line: None,
         checklist: ChecklistView::default(),
         metrics: vec![],
         gates: vec![],

@@ -40,6 +40,7 @@ pub fn plain(s: &Situation, options: Options) -> String {
     plans::all(&mut w);
     clearance::clearance(&mut w);
     ship::releases(&mut w);
+    flight::line(&mut w);
     flight::deploys(&mut w);
     flight::plan(&mut w);
     ship::checklist(&mut w);

@@ -142,7 +142,16 @@ fn subtitle(model: &Model, s: &Situation, pane: Pane) -> String {
             .filter(|f| !f.usable())
             .map_or(String::new(), |f| format!("  {}", f.word())),
         Pane::Journal => format!("  {}", s.head.0),
-        Pane::Deploys => String::new(),
+        Pane::Deploys => {
+            let unplanned = s.deployments.iter().filter(|d| d.unplanned).count();
+            let line = s.line.as_ref().map(|_| "LINE STOPPED".to_owned());
+            let count = (unplanned > 0).then(|| format!("{unplanned} unplanned"));
+            let said: Vec<String> = line.into_iter().chain(count).collect();
+            match said.is_empty() {
+                true => String::new(),
+                false => format!("  {}", said.join(", ")),
+            }
+        }
     }
 }
 

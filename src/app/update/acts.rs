@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::app::action::{Action, Task};
+use crate::app::action::{Action, Scope, Task};
 use crate::app::calendar;
 use crate::app::dialog::Dialog;
 use crate::app::key::Key;
+use crate::app::list::ListId;
 use crate::app::model::{InFlight, Loudness, Model, Overlay};
 use crate::app::msg::Effect;
 use crate::app::port::Order;
@@ -65,11 +66,23 @@ pub(super) fn act(model: &mut Model, action: &'static Action, opener: Key) -> Ve
     }
 }
 
-/// Space on a ticked item takes the tick back, as everywhere.
+/// Space on a ticked item takes the tick back, as everywhere. What steers a rollout is about the selected one, where several are
+/// under way.
 fn other_way(model: &Model, action: &Action, key: String) -> String {
     let Some(s) = &model.situation else {
         return key;
     };
+    if action.scope == Scope::Global
+        && model.focused_list() == Some(ListId::Deploys)
+        && let Some(row) = model.selected(ListId::Deploys)
+        && let Some(d) = s.deployments.iter().find(|d| d.id == row)
+        && d.environment == s.band.environment
+    {
+        let own = format!("{key}/{}", d.service);
+        if s.permits.contains_key(&own) {
+            return own;
+        }
+    }
     if action.id == "tick" && !matches!(s.permits.get(&key), Some(Permission::Granted(_))) {
         let back = key.replacen("tick/", "untick/", 1);
         if matches!(s.permits.get(&back), Some(Permission::Granted(_))) {

@@ -25,8 +25,7 @@ fn the_same_rules_in_other_words_are_no_change() {
 
 #[test]
 fn each_change_is_a_line_and_what_stays_in_force_says_so() {
-    const STAYS: &str =
-        "; the old one stays in force until open releases close, unless accepted by name";
+    const STAYS: &str = "; releases that are sealed and open keep the old one until they close, unless it is taken by name";
     const SEALED: &str = "; sealed contracts keep the old one";
     for (old, new, expected) in [
         (

@@ -362,6 +362,7 @@ fn rolling(view: &View<'_>, s: &Situation) -> (Advice, Vec<Reason>) {
         }
     }
     holds(view, &mut reasons);
+    unknown_acts(view, &mut reasons);
     if s.gates.is_empty() {
         reasons.push(reason("no gate ran yet", None));
     } else if s
@@ -387,6 +388,18 @@ fn rolling(view: &View<'_>, s: &Situation) -> (Advice, Vec<Reason>) {
         );
     }
     (Advice::Hold, reasons)
+}
+
+/// Acts of this release of which nobody knows what came of them, and the line where it is stopped.
+fn unknown_acts(view: &View<'_>, reasons: &mut Vec<Reason>) {
+    let mine = |a: &&crate::domain::journal::ActState| {
+        view.release
+            .is_some_and(|r| a.act.release.as_ref() == Some(&r.id))
+    };
+    for act in super::unknown::all(view).into_iter().filter(mine) {
+        reasons.push(reason(super::unknown::words(act), None));
+    }
+    reasons.extend(super::line::refusal(view).map(|r| reason(r.why, None)));
 }
 
 /// Rollouts that somebody stopped, or that a trigger holds.
@@ -449,6 +462,7 @@ fn watching(view: &View<'_>, s: &Situation) -> (Advice, Vec<Reason>) {
         ));
     }
     holds(view, &mut reasons);
+    unknown_acts(view, &mut reasons);
     if !reasons.is_empty() {
         return (Advice::Hold, reasons);
     }

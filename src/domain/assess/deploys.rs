@@ -1,12 +1,17 @@
 //! The deploys pane: every service's live record, its state as far as it may be believed.
 
+use crate::domain::event::StepKind;
 use crate::domain::observe::Freshness;
+use crate::domain::planning;
 use crate::domain::policy::{Release, Service};
 use crate::domain::record::{DeployState, Deployment, Strategy};
 use crate::domain::situation::{DeployRow, Evidence, Mark, Tone};
 
 use super::rollout::record_of;
 use super::{Proofs, View, open_releases};
+
+/// What ended without a release is called unplanned for so many seconds: as long as the longest watch.
+const LATELY: i64 = 72 * 3600;
 
 /// One row a service and environment that the vendor knows; the current release's services first.
 pub(super) fn rows(view: &View<'_>, proofs: &mut Proofs) -> Vec<DeployRow> {
@@ -66,7 +71,13 @@ fn row(
         (None, None) => format!("{connection} knows no deployment of it"),
         (None, Some(d)) => d.message.clone().unwrap_or_else(|| d.vendor_state.clone()),
     };
-    let in_flight = state.in_flight();
+    let ended = record.filter(|d| !d.state.in_flight());
+    let unplanned = !stale
+        && match ended {
+            None => record.is_some() && release.is_none(),
+            Some(d) => unnamed(view, service, environment, d),
+        };
+    let release = release.filter(|_| !unplanned);
     Some(DeployRow {
         id: format!("{}/{environment}", service.name),
         service: service.name.clone(),
@@ -89,11 +100,47 @@ fn row(
         freshness: Some(freshness),
         read_at: seen.map(|o| o.read_at),
         note,
-        unplanned: in_flight && release.is_none() && !stale,
+        unplanned,
         release: release.map(|r| r.id.clone()),
         auto_sync: record.and_then(|d| d.auto_sync),
         url: record.and_then(|d| d.url.clone()),
     })
+}
+
+/// A deployment that ended lately, of a version that no release names there, open or closed, and that never earned healthy there.
+fn unnamed(view: &View<'_>, service: &Service, environment: &str, d: &Deployment) -> bool {
+    let since = d.finished_at.or(d.started_at);
+    let lately = since.is_some_and(|t| {
+        let gone = (view.at() - t).num_seconds();
+        (0..LATELY).contains(&gone)
+    });
+    if !lately || !matches!(d.state, DeployState::Succeeded | DeployState::Failed) {
+        return false;
+    }
+    let place = (service.name.clone(), environment.to_owned());
+    let healthy = view.journal.healthy.get(&place);
+    if healthy.is_some_and(|h| h.iter().any(|h| h.version == d.version)) {
+        return false;
+    }
+    let planned = planning::releases(view.policy, view.journal);
+    let named = planned
+        .iter()
+        .filter(|r| r.environment == environment)
+        .flat_map(|r| &r.changes)
+        .filter(|c| c.service == service.name)
+        .any(|c| c.to == d.version || c.from.as_ref() == Some(&d.version));
+    let mut steps = view
+        .journal
+        .releases
+        .values()
+        .flat_map(|r| &r.plans)
+        .flat_map(|p| &p.plan.steps);
+    let gone_back = steps.any(|s| {
+        s.service == service.name
+            && s.environment == environment
+            && matches!(&s.kind, StepKind::Act { to, .. } if *to == d.version)
+    });
+    !named && !gone_back
 }
 
 fn mark(state: DeployState, stale: bool, freshness: Freshness) -> Mark {

@@ -111,6 +111,8 @@ pub(super) fn troubles(view: &View<'_>) -> Vec<String> {
     out.extend(view.journal.unreadable.clone());
     out.extend(session.untrusted.clone());
     out.extend(session.config_fault.clone());
+    let held = session.held.iter();
+    out.extend(held.map(|h| format!("{}; d lists it, s takes it by its name", h.said)));
     if let Some(rules) = view.observed.rules.as_deref() {
         out.extend(rules.problems.clone());
     }

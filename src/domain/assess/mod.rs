@@ -16,6 +16,7 @@ mod deploys;
 mod feeds;
 mod gates;
 pub(crate) mod holds;
+mod line;
 mod lines;
 mod metrics;
 mod need;
@@ -36,6 +37,7 @@ mod start_at;
 mod stranded;
 mod suspects;
 mod triggers;
+mod unknown;
 mod watch;
 mod week;
 
@@ -55,6 +57,8 @@ use rollout::Rollout;
 /// Everything the rules look at, with the current release picked out.
 pub(crate) struct View<'a> {
     pub policy: &'a Policy,
+    /// What the file says, without what was sealed, attached or moved.
+    pub file: &'a Policy,
     pub journal: &'a Journal,
     pub observed: &'a Observed,
     pub now: Now,
@@ -83,6 +87,7 @@ impl<'a> View<'a> {
     ) -> Self {
         Self {
             policy,
+            file: policy,
             journal,
             observed,
             now,
@@ -155,20 +160,44 @@ pub(crate) type Proofs = BTreeMap<String, Evidence>;
 
 pub use agenda::agenda;
 pub(crate) use calendar::crossed_by;
+pub(crate) use lines::POLICY;
 pub(crate) use owed::{
     approval_messages as act_approval_messages, brief_text as act_brief_text,
     glass_messages as act_glass_messages, messages as act_messages, steer as act_steer,
 };
-pub(crate) use permits::{is_review, next_service};
+pub(crate) use permits::{
+    STOOD, attachable, held_by, in_line, is_review, next_service, steered, stood,
+};
 pub use span::calendar_span;
 pub use start_at::{ReasonKind, StartAnswer, StartQuestion, StartReason, StartState, Starts};
+pub(crate) use unknown::DEBT as UNKNOWN;
 
 /// Judges everything.
 pub fn assess(policy: &Policy, journal: &Journal, observed: &Observed, now: Now) -> Situation {
-    let policy = &*planning::effective(policy, journal);
-    let (view, mut s) = judge(policy, journal, observed, now, None);
+    let file = policy;
+    let policy = &*planning::effective(file, journal);
+    let (view, mut s) = judge(file, policy, journal, observed, now, None);
     others(&view, &mut s);
+    unrestored(&view, &mut s);
     s
+}
+
+/// Auto-sync that a closed release left off is put back as well, as soon as its source no longer asks for the bad version.
+fn unrestored(view: &View<'_>, s: &mut Situation) {
+    for id in needs::unrestored(view.journal) {
+        if view.release.is_some_and(|r| r.id == id) {
+            continue;
+        }
+        let (_, other) = judge(
+            view.file,
+            view.policy,
+            view.journal,
+            view.observed,
+            view.now,
+            Some(id),
+        );
+        s.owed.extend(other.owed);
+    }
 }
 
 /// What is owed to releases that are not the current one: what a person looks at must not stop another release's
@@ -184,7 +213,14 @@ fn others(view: &View<'_>, s: &mut Situation) {
             continue;
         }
         let focus = Some(release.id.as_str());
-        let (_, other) = judge(view.policy, view.journal, view.observed, view.now, focus);
+        let (_, other) = judge(
+            view.file,
+            view.policy,
+            view.journal,
+            view.observed,
+            view.now,
+            focus,
+        );
         s.counting.extend(other.counting);
         let tripped = view.journal.release(&release.id).map(tripped);
         for text in tripped.unwrap_or_default().into_iter().rev() {
@@ -218,13 +254,15 @@ pub(crate) fn with_view<T>(
     now: Now,
     then: impl FnOnce(&View<'_>, &Situation) -> T,
 ) -> T {
-    let policy = &*planning::effective(policy, journal);
-    let (view, s) = judge(policy, journal, observed, now, None);
+    let file = policy;
+    let policy = &*planning::effective(file, journal);
+    let (view, s) = judge(file, policy, journal, observed, now, None);
     then(&view, &s)
 }
 
 /// `focus` makes that release the current one, whatever the person looks at.
 fn judge<'a>(
+    file: &'a Policy,
     policy: &'a Policy,
     journal: &'a Journal,
     observed: &'a Observed,
@@ -233,6 +271,7 @@ fn judge<'a>(
 ) -> (View<'a>, Situation) {
     let mut view = View {
         policy,
+        file,
         journal,
         observed,
         now,
@@ -281,6 +320,7 @@ fn judge<'a>(
         },
         calendar,
         deployments: deploys::rows(&view, &mut proofs),
+        line: line::view(&view),
         checklist: Default::default(),
         metrics: metrics::all(&view, &heard, &triggers, &mut proofs),
         gates: gates::all(&view, &mut proofs),
@@ -466,18 +506,25 @@ fn contract_diff(view: &View<'_>, release: &Release, state: Option<&ReleaseState
     let Some((_, sealed, _)) = state.and_then(|s| s.contract.as_ref()) else {
         return Vec::new();
     };
-    let mut lines = super::contract::diff(sealed, &super::contract::of(view.policy, release));
+    let mut lines = super::contract::diff(sealed, &super::contract::of(view.file, release));
     if lines.is_empty() {
         return lines;
     }
     if let Some((who, known_by, at)) = &view.journal.policy_by {
-        lines.push(format!(
-            "the file in force came with {who} ({known_by}) at {} UTC; what was sealed counts",
-            at.format("%Y-%m-%d %H:%M")
-        ));
+        let at = at.format("%Y-%m-%d %H:%M");
+        // Whoever ran the program when the file was read need not have written it.
+        let author = if WRITTEN_BY.contains(&known_by.as_str()) {
+            format!("the file was written by {who} ({known_by}), read at {at} UTC")
+        } else {
+            format!("its author is not known; {who} ({known_by}) loaded the file at {at} UTC")
+        };
+        lines.push(format!("{author}; what was sealed counts"));
     }
     lines
 }
+
+/// How the author of a file may be known, as the journal says it.
+pub const WRITTEN_BY: [&str; 2] = ["git", "owner of the file"];
 
 /// What stands behind a release: its contract as sealed, and what differs from the file.
 fn prove_release(view: &View<'_>, release: &ReleaseView) -> Evidence {

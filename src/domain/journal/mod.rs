@@ -9,7 +9,7 @@ use super::event::{
     Body, Closing, Contract, Debt, Event, HandoffItem, Measured, Plan, PlanStep, StepKind,
     StepState,
 };
-use super::policy::{Release, RiskClass, Section, Then};
+use super::policy::{Change, ChangeKind, Release, Reversible, RiskClass, Section, Then};
 use super::record::DeployState;
 use super::time::Instant;
 use super::verdict::Verdict;
@@ -34,6 +34,21 @@ pub struct ActState {
     pub actor: String,
     /// What came of it; `None`: unknown, to be reconciled.
     pub outcome: Option<(Outcome, Instant)>,
+}
+
+/// The line is stopped there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stopped {
+    /// Since when.
+    pub at: Instant,
+    /// By whom.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// Service → the act that asked it to pause.
+    pub acts: BTreeMap<String, String>,
+    /// Service → why it cannot be paused from here.
+    pub cannot: BTreeMap<String, String>,
 }
 
 /// A version that earned healthy.
@@ -283,6 +298,8 @@ pub struct ReleaseState {
     pub planned_by: Option<(String, Instant)>,
     /// The last move.
     pub moved: Option<Moved>,
+    /// Service → the deployment that was attached, and the version that was planned in its place.
+    pub attached: BTreeMap<String, (Change, Option<String>)>,
     /// Driver.
     pub driver: Option<String>,
     /// Sealed contract: digest, contract, when.
@@ -387,6 +404,10 @@ pub struct Journal {
     pub policy: Option<String>,
     /// Who loaded it, how that is known, when.
     pub policy_by: Option<(String, String, Instant)>,
+    /// Environment → its line, where it is stopped.
+    pub stopped: BTreeMap<String, Stopped>,
+    /// What of cockpit.toml was taken by name although an open release stands on the old → digest of what was taken.
+    pub taken: BTreeMap<String, String>,
     /// Latest events, oldest first.
     pub lines: VecDeque<Event>,
 }
@@ -510,6 +531,29 @@ impl Journal {
                 to_live,
                 ..
             } => self.rolled_back(event, plan, *to_live),
+            Body::LineStopped {
+                environment,
+                reason,
+                acts,
+                cannot,
+            } => {
+                self.stopped.insert(
+                    environment.clone(),
+                    Stopped {
+                        at: event.at,
+                        by: event.actor.clone(),
+                        reason: reason.clone(),
+                        acts: acts.clone(),
+                        cannot: cannot.clone(),
+                    },
+                );
+            }
+            Body::LineLetGo { environment, .. } => {
+                self.stopped.remove(environment);
+            }
+            Body::ChangeTaken { name, digest, .. } => {
+                self.taken.insert(name.clone(), digest.clone());
+            }
             _ => {}
         }
     }
@@ -687,6 +731,7 @@ impl ReleaseState {
                 self.planned_by = Some((event.actor.clone(), event.at));
                 // A new plan is a new word about the start, too.
                 self.moved = None;
+                self.attached.clear();
             }
             Body::ReleaseMoved { to, from, file } => {
                 if let Some(plan) = &mut self.plan {
@@ -704,6 +749,13 @@ impl ReleaseState {
                 self.contract = Some((digest.clone(), contract.clone(), event.at));
             }
             Body::DriverTook { driver } => self.driver = Some(driver.clone()),
+            Body::Attached {
+                service,
+                version,
+                from,
+                planned,
+                ..
+            } => self.attach(service, version, from.clone(), planned.clone()),
             Body::DeploymentSeen {
                 service,
                 version,
@@ -792,6 +844,28 @@ impl ReleaseState {
                 trip.cleared.get_or_insert(at);
             }
         }
+    }
+
+    /// The attached version takes the place of what was planned for that service.
+    fn attach(
+        &mut self,
+        service: &str,
+        version: &str,
+        from: Option<String>,
+        planned: Option<String>,
+    ) {
+        let change = Change {
+            service: service.to_owned(),
+            from,
+            to: version.to_owned(),
+            kind: ChangeKind::Version,
+            reversible: Reversible::default(),
+        };
+        let changes = self.plan.iter_mut().flat_map(|p| p.changes.iter_mut());
+        for own in changes.filter(|c| c.service == service) {
+            own.clone_from(&change);
+        }
+        self.attached.insert(service.to_owned(), (change, planned));
     }
 
     /// Checklist, approvals, overrides, acceptances.

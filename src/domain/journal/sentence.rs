@@ -209,6 +209,54 @@ pub fn sentence(body: &Body) -> (String, Tone) {
             (with("closed", closing.word(), detail), Tone::Plain)
         }
         Body::Noted { text } => (text.clone(), Tone::Plain),
+        Body::LineStopped { .. }
+        | Body::LineLetGo { .. }
+        | Body::Attached { .. }
+        | Body::ChangeTaken { .. } => scope(body),
+    }
+}
+
+/// What concerns more than one release's own plan.
+fn scope(body: &Body) -> (String, Tone) {
+    match body {
+        Body::LineStopped {
+            environment,
+            reason,
+            acts,
+            cannot,
+        } => {
+            let names = |list: Vec<&String>| {
+                let list: Vec<&str> = list.into_iter().map(String::as_str).collect();
+                list.join(", ")
+            };
+            let mut text = format!("stopped the line in {environment}: {reason}");
+            if !acts.is_empty() {
+                text.push_str(&format!("; pause {}", names(acts.keys().collect())));
+            }
+            if !cannot.is_empty() {
+                text.push_str(&format!(
+                    "; cannot pause {}",
+                    names(cannot.keys().collect())
+                ));
+            }
+            (text, Tone::Hold)
+        }
+        Body::LineLetGo { environment, how } => {
+            (with("let the line go in", environment, how), Tone::Plain)
+        }
+        Body::Attached {
+            service,
+            environment,
+            version,
+            ..
+        } => (
+            format!("attached {service} {version} in {environment}, which nobody had planned"),
+            Tone::Hold,
+        ),
+        Body::ChangeTaken { name, reason, .. } => {
+            (with("took the file's change of", name, reason), Tone::Hold)
+        }
+        _ => (String::new(), Tone::Plain),
     }
 }
 

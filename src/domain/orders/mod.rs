@@ -3,6 +3,7 @@
 
 mod people;
 mod permission;
+mod scope;
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ use chrono::Duration;
 use super::act::{Act, Verb};
 use super::assess::View;
 use super::assess::holds;
-use super::assess::{act_steer, crossed_by, next_service};
+use super::assess::{STOOD, act_steer, crossed_by, next_service, steered, stood};
 use super::contract;
 use super::dates;
 use super::event::{Body, Closing, Plan};
@@ -235,11 +236,13 @@ impl Order<'_, '_> {
                 driver: self.actor(),
             }]),
             "deploy" => self.deploy(),
-            "promote" => self.steer(Verb::Promote),
-            "abort" => self.steer(Verb::Abort),
-            "pause" => self.steer(Verb::Pause),
-            "resume" => self.resume(),
+            "promote" => self.steer(Verb::Promote, subject),
+            "abort" => self.steer(Verb::Abort, subject),
+            "pause" => self.steer(Verb::Pause, subject),
+            "resume" => self.resume(subject),
             "stop_line" => self.stop_line(),
+            "let_go" => self.let_go(),
+            "attach" => self.attach(subject),
             "rollback" => {
                 let plan = rollback_plan(
                     self.view,
@@ -390,41 +393,59 @@ impl Order<'_, '_> {
             .release
             .zip(next_service(self.view))
             .and_then(|(release, rollout)| {
-                act_steer(release, rollout, Verb::Deploy, "release", self.nonce)
+                let turn = self.turn(Verb::Deploy, &rollout.service.name);
+                act_steer(release, rollout, Verb::Deploy, "release", &turn)
             });
         match act {
             Some(act) => Ok(vec![self.perform(act, Vec::new())]),
             None => Err(vec![Refusal::new(
                 "deploy",
-                "the vendor's live record of the service is not known",
+                "the service has no connection for its deployments",
             )]),
         }
     }
 
-    fn steer(&self, verb: Verb) -> Tasks {
+    /// What makes an act's id its own: the basis that was confirmed, and how often this was asked before. Two who press on the same
+    /// ground write the same id, and one act is sent.
+    fn turn(&self, verb: Verb, service: &str) -> String {
+        let release = self.release();
+        let acts = self.view.journal.acts.values();
+        let before = acts.filter(|a| {
+            a.act.verb == verb
+                && a.act.release == release
+                && a.act.service.as_deref() == Some(service)
+        });
+        let basis: String = self.request.basis.chars().take(10).collect();
+        format!("{basis}{}", before.count() + 1)
+    }
+
+    fn steer(&self, verb: Verb, subject: &str) -> Tasks {
         let Some(release) = self.view.release else {
             return Ok(Vec::new());
         };
         let reason = self.input("reason");
-        for rollout in &self.view.rollouts {
-            let moving = rollout
-                .record
-                .is_some_and(|d| d.state.in_flight() && d.version == rollout.change.to);
-            if !moving {
-                continue;
-            }
-            if let Some(act) = act_steer(release, rollout, verb, &reason, self.nonce) {
-                return Ok(vec![self.perform(act, Vec::new())]);
-            }
+        let only = Some(subject).filter(|s| !s.is_empty());
+        let Some(rollout) = steered(self.view, verb, only) else {
+            return Err(vec![Refusal::new("phase", "no rollout is under way")]);
+        };
+        let turn = match verb {
+            Verb::Promote => self.turn(verb, &rollout.service.name),
+            _ => self.nonce.to_owned(),
+        };
+        let Some(mut act) = act_steer(release, rollout, verb, &reason, &turn) else {
+            return Err(vec![Refusal::new("phase", "no rollout is under way")]);
+        };
+        if let Some(record) = rollout.record {
+            act.args.insert(STOOD.to_owned(), stood(record).into());
         }
-        Err(vec![Refusal::new("phase", "no rollout is under way")])
+        Ok(vec![self.perform(act, Vec::new())])
     }
 
     /// A trigger's hold is ours: it ends in the journal, and the vendor hears of it only where it was paused from here.
-    fn resume(&self) -> Tasks {
+    fn resume(&self, subject: &str) -> Tasks {
         let (Some(release), Some((rollout, _))) = (self.view.release, holds::first(self.view))
         else {
-            return self.steer(Verb::Resume);
+            return self.steer(Verb::Resume, subject);
         };
         let reason = self.input("reason");
         let mut tasks = self.events(vec![Body::DebtSettled {
@@ -436,29 +457,6 @@ impl Order<'_, '_> {
             tasks.extend(act.map(|act| self.perform(act, Vec::new())));
         }
         Ok(tasks)
-    }
-
-    fn stop_line(&self) -> Tasks {
-        let Some(release) = self.view.release else {
-            return Ok(Vec::new());
-        };
-        Ok(self
-            .view
-            .rollouts
-            .iter()
-            .filter(|r| {
-                r.record
-                    .is_some_and(|d| d.state.in_flight() && d.version == r.change.to)
-            })
-            .filter(|r| {
-                let connection = r.service.deployments.as_ref();
-                connection
-                    .and_then(|c| self.view.policy.connections.get(c))
-                    .is_some_and(|c| c.can(Verb::Pause))
-            })
-            .filter_map(|r| act_steer(release, r, Verb::Pause, &self.input("reason"), self.nonce))
-            .map(|act| self.perform(act, Vec::new()))
-            .collect())
     }
 
     fn cancel(&self) -> Tasks {

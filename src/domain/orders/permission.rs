@@ -4,7 +4,9 @@ use crate::domain::assess::approvals::{
     asker, barred, class_of, digest, images, lasts as approval_lasts, rule,
 };
 use crate::domain::assess::overrides::{lasts, may_confirm, names, needs_second, pending, terms};
-use crate::domain::assess::{act_approval_messages, act_glass_messages, is_review};
+use crate::domain::assess::{
+    POLICY, UNKNOWN, act_approval_messages, act_glass_messages, is_review,
+};
 use crate::domain::event::Body;
 use crate::domain::situation::Refusal;
 
@@ -199,6 +201,12 @@ impl Order<'_, '_> {
         let owner = owner.map(|d| d.debt.owner.clone()).unwrap_or_default();
         if is_review(debt) {
             return self.reviewed(debt, &owner);
+        }
+        if debt.starts_with(UNKNOWN) {
+            return self.by_word(debt);
+        }
+        if debt.starts_with(POLICY) {
+            return self.take_change(debt);
         }
         let to = self.input("to");
         if !to.is_empty() && owner == to {

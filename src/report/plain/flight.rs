@@ -18,7 +18,10 @@ pub(super) fn deploys(w: &mut Writer<'_>) {
         );
         return;
     }
-    w.page.heading("DEPLOYS");
+    match s.deployments.iter().filter(|d| d.unplanned).count() {
+        0 => w.page.heading("DEPLOYS"),
+        n => w.page.heading(&format!("DEPLOYS: {n} unplanned")),
+    }
     let mut rows = vec![
         ["service", "environment", "version", "step"]
             .map(cell)
@@ -28,6 +31,26 @@ pub(super) fn deploys(w: &mut Writer<'_>) {
         head.extend([cell("state"), right("read"), cell("")]);
     }
     rows.extend(s.deployments.iter().map(|d| deploy(w, d)));
+    w.page.table(2, &rows);
+}
+
+/// The line that was stopped, and who obeyed.
+pub(super) fn line(w: &mut Writer<'_>) {
+    let Some(l) = &w.s.line else {
+        return;
+    };
+    w.page.heading(&format!(
+        "LINE STOPPED: {}, by {} {}: {}",
+        l.environment,
+        l.by,
+        w.at(l.since),
+        l.reason
+    ));
+    let rows: Vec<Vec<Cell>> = l
+        .systems
+        .iter()
+        .map(|x| vec![cell(word(&x.mark)), cell(&x.service), cell(&x.note)])
+        .collect();
     w.page.table(2, &rows);
 }
 

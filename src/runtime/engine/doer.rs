@@ -8,7 +8,7 @@ use tokio::time::Instant as Tick;
 use crate::app::port::Fact;
 use crate::domain::act::{Act, Outcome, Receipt};
 use crate::domain::event::{Body, StepState};
-use crate::domain::observe::{Fault, Subject};
+use crate::domain::observe::{Fault, FaultKind, Subject};
 use crate::domain::orders::decide;
 use crate::domain::situation::{Duty, Refusal, Request, Task};
 use crate::store::{Append, Appended, Holding, NewEvent, StoreError};
@@ -20,6 +20,8 @@ use super::{Engine, Msg};
 const SETTLED: i64 = 30;
 /// The same act is looked up at most this often.
 const LOOK_UP: Duration = Duration::from_secs(10);
+/// As good as never, in this process.
+const NEVER: Duration = Duration::from_secs(365 * 86_400);
 /// Reading the target again may take this long; then the order is refused.
 const REREAD: Duration = Duration::from_secs(10);
 
@@ -64,20 +66,28 @@ impl Engine {
         match decided {
             Err(refusals) => self.refuse(seq, refusals),
             Ok(duties) => {
+                // Of a stopped line each answer stands in its list: one word says that it was asked.
+                let line = request.action == "stop_line";
                 let acts = duties
                     .iter()
-                    .filter(|d| matches!(d.task, Task::Perform { .. }))
+                    .filter(|d| matches!(d.task, Task::Perform { .. }) && !line)
                     .count();
                 for duty in duties {
-                    if let Err(why) = self.perform(duty, Some(seq)).await {
+                    let order = Some(seq).filter(|_| !line);
+                    if let Err(why) = self.perform(duty, order).await {
                         self.refuse(seq, vec![Refusal::new("journal", why)]);
                         return;
                     }
                 }
                 if acts == 0 {
+                    let said = if line {
+                        "the line is stopped: who obeys stands at the deploys"
+                    } else {
+                        "journaled"
+                    };
                     self.say(Fact::Done {
                         seq,
-                        result: Ok("journaled".to_owned()),
+                        result: Ok(said.to_owned()),
                     });
                 }
             }
@@ -152,6 +162,16 @@ impl Engine {
                 self.done.insert(duty.key);
                 if written.iter().any(|a| a.fresh) {
                     self.send(act, step, order);
+                } else if let Some(seq) = order {
+                    // Another cockpit confirmed the same on the same ground, and was first.
+                    let why = format!("{} was asked by another cockpit just now", act.summary);
+                    self.refuse(
+                        seq,
+                        vec![
+                            Refusal::new("asked", why)
+                                .way_out("it is not sent twice; what comes of it is shown here"),
+                        ],
+                    );
                 }
                 Ok(())
             }
@@ -337,8 +357,13 @@ impl Engine {
         act: Act,
         step: Option<(String, String)>,
         found: Result<Option<Receipt>, Fault>,
-        _key: &str,
+        key: &str,
     ) {
+        if found.as_ref().is_err_and(no_way) {
+            // There is nobody to ask: a person settles it by word.
+            self.looked.insert(key.to_owned(), Tick::now() + NEVER);
+            return;
+        }
         let age = self
             .journal
             .acts
@@ -358,11 +383,17 @@ impl Engine {
     }
 }
 
+/// The connector has no way to look an act up: asking again brings nothing.
+fn no_way(fault: &Fault) -> bool {
+    fault.kind == FaultKind::Config || fault.hint.contains("settle it by word")
+}
+
 /// Acts whose target is read again after the confirmation.
 fn touches_a_target(action: &str) -> bool {
+    let verb = action.split_once('/').map_or(action, |(verb, _)| verb);
     matches!(
-        action,
-        "deploy" | "promote" | "abort" | "pause" | "resume" | "rollback" | "stop_line"
+        verb,
+        "deploy" | "promote" | "abort" | "pause" | "resume" | "rollback" | "stop_line" | "attach"
     )
 }
 

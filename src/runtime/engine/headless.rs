@@ -64,6 +64,7 @@ impl Engine {
     ) -> Arc<Situation> {
         let end = Tick::now() + patience;
         self.connect();
+        self.running = true;
         loop {
             self.schedule();
             let waiting = self

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use crate::domain::needs::{BLOCK, BUCKET, followed, open_releases};
+use crate::domain::needs::{BLOCK, BUCKET, followed, open_releases, unrestored};
 use crate::domain::observe::{Feed, Observation, SeriesKey, Subject};
 use crate::domain::record::Part;
 use crate::store::{CacheEntry, LeaseTaken, SampleQuery, Samples, Series};
@@ -65,7 +65,12 @@ impl Engine {
     /// Folds what this or another process appended.
     pub(super) async fn catch_up(&mut self) {
         match self.store.events_since(self.journal.head.0).await {
-            Ok(events) => fold(&mut self.journal, &events),
+            Ok(events) => {
+                fold(&mut self.journal, &events);
+                if !events.is_empty() {
+                    self.stand();
+                }
+            }
             Err(e) => self.observed.session.journal_fault = Some(e.to_string()),
         }
     }
@@ -295,10 +300,12 @@ impl Engine {
         let real = self.clock.now().real;
         let mut drives = Vec::new();
         if self.acts && !self.place.read_only {
-            let open: Vec<String> = open_releases(&self.policy, &self.journal)
+            let mut open: Vec<String> = open_releases(&self.policy, &self.journal)
                 .into_iter()
                 .map(|r| r.id.clone())
                 .collect();
+            // What a closed release left off is put back by one program.
+            open.extend(unrestored(&self.journal).into_iter().map(str::to_owned));
             for release in open {
                 let name = format!("driver/{release}");
                 match self.store.take_lease(&name, &self.holder, real).await {

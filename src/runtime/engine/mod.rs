@@ -141,6 +141,8 @@ pub struct Engine {
     acts: bool,
     /// Journals what is seen although it does not act.
     records: bool,
+    /// Its connections were opened.
+    running: bool,
     situation: Arc<Situation>,
     facts: UnboundedSender<Fact>,
     tx: UnboundedSender<Msg>,
@@ -249,6 +251,7 @@ impl Engine {
             holder,
             acts: start.acts,
             records: false,
+            running: false,
             facts,
             tx,
             slots: HashMap::new(),
@@ -280,6 +283,7 @@ impl Engine {
         engine.introduce();
         engine.say(Fact::Keys(engine.policy.keys.clone()));
         engine.load_journal(seeds).await?;
+        engine.stand();
         engine.load_cache().await;
         // What is known already is shown before the history of the metrics is there. Nothing is owed on that ground.
         engine.show();
@@ -383,6 +387,7 @@ impl Engine {
     /// Runs until the orders end.
     pub async fn run(mut self, mut inbox: Inbox, mut orders: UnboundedReceiver<Order>) {
         self.connect();
+        self.journal_start().await;
         self.watcher = self.store.watcher().await.ok();
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -390,7 +395,7 @@ impl Engine {
         let mut dirty: Option<Tick> = None;
         loop {
             self.schedule();
-            self.stand(dirty.is_some());
+            self.hold_clock(dirty.is_some());
             let wake = dirty.map_or(pulse, |d| (d + SETTLE).min(pulse));
             let due = if dirty.is_some() && self.calm() {
                 Tick::now()
@@ -468,7 +473,7 @@ impl Engine {
     }
 
     /// Holds a clock that can be held while a read is on its way or an answer waits to be judged.
-    fn stand(&mut self, waiting: bool) {
+    fn hold_clock(&mut self, waiting: bool) {
         if self.follows.is_none() {
             return;
         }

@@ -8,7 +8,7 @@ mod plan;
 mod rollout;
 mod trips;
 
-use crate::domain::act::Act;
+use crate::domain::act::{Act, Outcome, Receipt};
 use crate::domain::event::{Body, Measured, PlanStep, StepKind};
 use crate::domain::needs::{BUCKET, metric_need};
 use crate::domain::policy::{Release, Section};
@@ -18,14 +18,12 @@ use crate::domain::time::Instant;
 use crate::domain::verdict::Verdict;
 
 use super::rollout::{Rollout, of_release};
-use super::{View, checklist, watch};
+use super::{View, checklist, unknown, watch};
 
 pub(crate) use people::{brief_text, messages};
 pub(crate) use permission::{approval_messages, glass_messages};
 pub(crate) use rollout::steer;
 
-/// An act of another process without an outcome is looked up after this many seconds.
-const FOREIGN_ACT: i64 = 60;
 /// A version earned healthy after serving this many seconds.
 const HEALTHY: i64 = 3600;
 /// A held rollout, or one whose end could not be proven, wants a decision within this many hours.
@@ -41,6 +39,13 @@ pub(super) fn owed(view: &View<'_>, s: &Situation) -> Vec<Duty> {
         view,
         list: Vec::new(),
     };
+    // Of a closed release nothing goes on but what it left off.
+    if view.aside && view.state.is_some_and(|x| x.closing.is_some()) {
+        if view.release.is_some_and(|r| session.drives.contains(&r.id)) {
+            out.restores();
+        }
+        return out.list;
+    }
     for release in super::needs::open_releases(view.policy, view.journal) {
         for rollout in of_release(view, release) {
             out.seen(release, &rollout);
@@ -390,27 +395,26 @@ impl Owed<'_, '_> {
 
     /// Acts outside a plan without an outcome.
     fn reconcile(&mut self) {
-        let in_plan: Vec<&str> = self
-            .view
-            .journal
-            .releases
-            .values()
-            .flat_map(|r| r.plans.iter())
-            .flat_map(|p| p.plan.steps.iter())
-            .filter_map(act_of)
-            .map(|a| a.id.as_str())
-            .collect();
-        let open: Vec<Act> = self
-            .view
-            .journal
-            .acts
-            .values()
-            .filter(|a| a.outcome.is_none() && !in_plan.contains(&a.act.id.as_str()))
-            .filter(|a| !self.view.observed.session.in_flight.contains(&a.act.id))
-            .filter(|a| (self.view.at() - a.at).num_seconds() >= FOREIGN_ACT)
+        let open: Vec<Act> = unknown::open(self.view)
+            .into_iter()
             .map(|a| a.act.clone())
             .collect();
         for act in open {
+            // The vendor's live record may carry the mark: then nothing needs to be asked.
+            if let Some(record) = unknown::marked(self.view, &act) {
+                let receipt = Receipt {
+                    id: Some(record.id.clone()),
+                    ..Receipt::default()
+                };
+                let release = act.release.clone();
+                let body = Body::Concluded {
+                    act: act.id.clone(),
+                    outcome: Outcome::Confirmed { receipt },
+                };
+                let key = format!("concluded/{}/confirmed", act.id);
+                self.record(key, release.as_deref(), vec![body]);
+                continue;
+            }
             self.list.push(Duty {
                 key: format!("find/{}", act.id),
                 release: act.release.clone(),

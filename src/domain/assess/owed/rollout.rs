@@ -179,14 +179,21 @@ pub(crate) fn steer(
     nonce: &str,
 ) -> Option<Act> {
     let connection = rollout.service.deployments.clone()?;
-    let record = rollout.record?;
+    // What was never deployed there has no record yet.
+    let record = match (rollout.record, verb) {
+        (None, Verb::Deploy) => None,
+        (record, _) => Some(record?),
+    };
     let mut args: BTreeMap<String, Value> = rollout
         .service
         .args(&release.environment)
         .into_iter()
         .map(|(k, v)| (k, Value::String(v)))
         .collect();
-    args.insert("id".to_owned(), Value::String(record.id.clone()));
+    if let Some(record) = record {
+        args.insert("id".to_owned(), Value::String(record.id.clone()));
+    }
+    let serves = record.map_or("nothing", |d| d.version.as_str());
     args.insert(
         "version".to_owned(),
         Value::String(rollout.change.to.clone()),
@@ -209,14 +216,13 @@ pub(crate) fn steer(
         reason: reason.to_owned(),
         summary: match verb {
             Verb::Deploy => format!(
-                "deploy {} {} → {} to {}",
-                rollout.service.name, record.version, rollout.change.to, release.environment
+                "deploy {} {serves} → {} to {}",
+                rollout.service.name, rollout.change.to, release.environment
             ),
             other => format!(
-                "{} {} {} in {}",
+                "{} {} {serves} in {}",
                 other.word(),
                 rollout.service.name,
-                record.version,
                 release.environment
             ),
         },

@@ -2,7 +2,8 @@
 
 use crate::domain::act::Danger;
 use crate::domain::assess::rollout::Rollout;
-use crate::domain::assess::{View, gates};
+use crate::domain::assess::{POLICY, UNKNOWN, View, gates};
+use crate::domain::ground::Held;
 use crate::domain::policy::Reversible;
 use crate::domain::situation::{GateView, Input, Permit, Refusal, Situation};
 use crate::domain::verdict::Verdict;
@@ -294,6 +295,12 @@ pub(crate) fn is_review(debt: &str) -> bool {
     debt.contains("break-glass/")
 }
 
+/// The change of the file that a debt speaks of.
+pub(crate) fn held_by<'a>(view: &View<'a>, debt: &str) -> Option<&'a Held> {
+    let name = debt.strip_prefix(POLICY)?;
+    view.observed.session.held.iter().find(|h| h.name == name)
+}
+
 pub(super) fn settle(view: &View<'_>, id: &str, what: &str) -> Result<Permit, Vec<Refusal>> {
     let mut p = permit(
         view,
@@ -316,6 +323,39 @@ pub(super) fn settle(view: &View<'_>, id: &str, what: &str) -> Result<Permit, Ve
             required: true,
             default: String::new(),
         });
+        return Ok(p);
+    }
+    if id.starts_with(UNKNOWN) {
+        p.effects
+            .push("its outcome is journaled as by your word; it is never sent again".to_owned());
+        p.inputs.push(Input {
+            key: "happened".to_owned(),
+            label: "did it happen (yes, no)".to_owned(),
+            required: true,
+            default: String::new(),
+        });
+        p.inputs.push(Input {
+            key: "how".to_owned(),
+            label: "what the vendor shows".to_owned(),
+            required: true,
+            default: String::new(),
+        });
+        return Ok(p);
+    }
+    if let Some(held) = held_by(view, id) {
+        p.title = format!("Take the file's change of {}", held.name);
+        p.effects.push(format!(
+            "what cockpit.toml says now comes into force under {}",
+            held.release
+        ));
+        let name = held
+            .name
+            .split_once('/')
+            .map_or(held.name.as_str(), |(_, n)| n);
+        p.typed = Some(name.to_owned());
+        p.danger = Danger::High;
+        p.inputs.push(reason(true, ""));
+        p.basis = basis(view, &[&held.name, &held.digest]);
         return Ok(p);
     }
     p.inputs.push(Input {

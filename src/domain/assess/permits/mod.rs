@@ -1,7 +1,10 @@
 //! Permissions: every action's permit or its refusals, each with rule, owner and end (laws 3 and 5).
 
 mod approve;
+mod asked;
+mod attach;
 mod items;
+mod line;
 mod overrule;
 mod people;
 mod planning;
@@ -25,10 +28,14 @@ use approve::{approve, ask_approval};
 use items::{accept, close, note, review, settle, tick, untick, waive};
 use overrule::{break_glass, decline, overrule};
 use people::{ack, brief, drive, handoff, incident, take};
-use rollout::{cancel, let_go, promote, rollback, steer, stop_line};
+use rollout::{cancel, let_go, promote, rollback, services_moving, steer};
 use start::{deploy, seal};
 
-pub(crate) use items::is_review;
+pub(crate) use asked::{STOOD, stood};
+pub(crate) use attach::attachable;
+pub(crate) use items::{held_by, is_review};
+pub(crate) use line::in_line;
+pub(crate) use rollout::steered;
 pub(crate) use start::next_service;
 pub(super) use start::{cover, start};
 
@@ -46,14 +53,31 @@ pub(super) fn all(view: &View<'_>, s: &Situation) -> BTreeMap<String, Permission
     };
     put("seal", seal(view, s));
     put("deploy", deploy(view, s));
-    put("promote", promote(view, s));
+    put("promote", promote(view, s, None));
+    // Of several rollouts each can be meant by its name.
+    let several = services_moving(view);
+    let several = if several.len() > 1 {
+        several
+    } else {
+        Vec::new()
+    };
+    for name in &several {
+        put(&format!("promote/{name}"), promote(view, s, Some(name)));
+    }
     for (key, verb, title) in [
         ("abort", Verb::Abort, "Abort the rollout"),
         ("pause", Verb::Pause, "Pause the rollout"),
         ("resume", Verb::Resume, "Resume the rollout"),
     ] {
         let held = let_go(view, s).filter(|_| verb == Verb::Resume);
-        put(key, held.map_or_else(|| steer(view, key, verb, title), Ok));
+        put(
+            key,
+            held.map_or_else(|| steer(view, key, verb, title, None), Ok),
+        );
+        for name in &several {
+            let one = steer(view, key, verb, title, Some(name));
+            put(&format!("{key}/{name}"), one);
+        }
     }
     put("note", note(view));
     put("rollback", rollback(view, s));
@@ -64,7 +88,11 @@ pub(super) fn all(view: &View<'_>, s: &Situation) -> BTreeMap<String, Permission
     put("approve", approve(view));
     put("ask_approval", ask_approval(view));
     put("cancel_countdown", cancel(view, s));
-    put("stop_line", stop_line(view));
+    put("stop_line", line::stop(view));
+    put("let_go", line::let_go(view));
+    for row in s.deployments.iter().filter(|d| d.unplanned) {
+        put(&format!("attach/{}", row.id), attach::attach(view, row));
+    }
     put("close", close(view, s));
     put("review", review(view));
     put("drive", drive(view));

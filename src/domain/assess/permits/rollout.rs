@@ -5,6 +5,7 @@ use crate::domain::assess::View;
 use crate::domain::assess::calendar::rollback_refusals;
 use crate::domain::assess::gates::{self, sealed};
 use crate::domain::assess::holds;
+use crate::domain::assess::line;
 use crate::domain::assess::rollout::Rollout;
 use crate::domain::policy::After;
 use crate::domain::record::DeployState;
@@ -13,6 +14,7 @@ use crate::domain::verdict::Verdict;
 
 use crate::domain::situation::{ACKNOWLEDGE, ACKNOWLEDGE_KEY};
 
+use super::asked::asked;
 use super::{basis, cannot, no_release, permit, reason, typed};
 
 /// The rollouts that are under way.
@@ -26,12 +28,47 @@ fn moving<'a, 'b>(view: &'b View<'a>) -> Vec<&'b Rollout<'a>> {
         .collect()
 }
 
-pub(super) fn promote(view: &View<'_>, s: &Situation) -> Result<Permit, Vec<Refusal>> {
+/// Services whose rollout is under way.
+pub(super) fn services_moving(view: &View<'_>) -> Vec<String> {
+    let names = moving(view).into_iter().map(|r| r.service.name.clone());
+    names.collect()
+}
+
+/// The rollout that a steering act is about: the one that is named, else the first that the act applies to, else the first.
+pub(crate) fn steered<'a, 'b>(
+    view: &'b View<'a>,
+    verb: Verb,
+    only: Option<&str>,
+) -> Option<&'b Rollout<'a>> {
     let moving = moving(view);
-    let Some(first) = moving.first() else {
+    if let Some(name) = only {
+        return moving.into_iter().find(|r| r.service.name == name);
+    }
+    let applies = |r: &&Rollout<'_>| {
+        let paused = r.record.is_some_and(|d| d.state == DeployState::Paused);
+        let fits = match verb {
+            Verb::Pause => !paused,
+            Verb::Resume | Verb::Promote => paused,
+            _ => true,
+        };
+        fits && cannot(view, r, verb).is_none()
+    };
+    let first = moving.first().copied();
+    moving.into_iter().find(applies).or(first)
+}
+
+pub(super) fn promote(
+    view: &View<'_>,
+    s: &Situation,
+    only: Option<&str>,
+) -> Result<Permit, Vec<Refusal>> {
+    let moving = moving(view);
+    let Some(first) = steered(view, Verb::Promote, only) else {
         return Err(vec![Refusal::new("phase", "no rollout is under way")]);
     };
     let mut refusals: Vec<Refusal> = Vec::new();
+    refusals.extend(line::refusal(view));
+    refusals.extend(asked(view, first, Verb::Promote));
     if let Some(plan) = s.plan.as_ref().filter(|p| p.ended.is_none()) {
         refusals.push(Refusal::new(
             "rollback",
@@ -100,7 +137,7 @@ pub(super) fn promote(view: &View<'_>, s: &Situation) -> Result<Permit, Vec<Refu
     }
     let mut p = permit(
         view,
-        "promote",
+        &keyed("promote", only),
         format!("Promote {}", first.service.name),
         Danger::Medium,
     );
@@ -116,7 +153,7 @@ pub(super) fn promote(view: &View<'_>, s: &Situation) -> Result<Permit, Vec<Refu
     p.warnings
         .extend(ungated.into_iter().map(gates::ungated_words));
     p.typed = view.protected().then(|| first.service.name.clone());
-    p.basis = basis(view, &[]);
+    p.basis = basis(view, &[&first.service.name]);
     Ok(p)
 }
 
@@ -148,17 +185,25 @@ pub(super) fn let_go(view: &View<'_>, s: &Situation) -> Option<Permit> {
     Some(p)
 }
 
+/// `pause`, or `pause/checkout` where one of several is meant.
+fn keyed(key: &str, only: Option<&str>) -> String {
+    only.map_or_else(|| key.to_owned(), |name| format!("{key}/{name}"))
+}
+
 /// Abort, pause, resume: never blocked by window, fit, cover, brief, approval or checklist.
 pub(super) fn steer(
     view: &View<'_>,
     key: &str,
     verb: Verb,
     title: &str,
+    only: Option<&str>,
 ) -> Result<Permit, Vec<Refusal>> {
-    let moving = moving(view);
-    let Some(first) = moving.first() else {
+    let Some(first) = steered(view, verb, only) else {
         return Err(vec![Refusal::new("phase", "no rollout is under way")]);
     };
+    if let Some(refusal) = line::refusal(view).filter(|_| verb == Verb::Resume) {
+        return Err(vec![refusal]);
+    }
     if let Some(refusal) = cannot(view, first, verb) {
         return Err(vec![refusal]);
     }
@@ -169,7 +214,7 @@ pub(super) fn steer(
     };
     let mut p = permit(
         view,
-        key,
+        &keyed(key, only),
         format!("{title} of {}", first.service.name),
         danger,
     );
@@ -189,7 +234,7 @@ pub(super) fn steer(
     });
     p.typed = (verb == Verb::Abort || view.protected()).then(|| first.service.name.clone());
     p.inputs.push(reason(false, ""));
-    p.basis = basis(view, &[]);
+    p.basis = basis(view, &[&first.service.name]);
     Ok(p)
 }
 
@@ -365,25 +410,5 @@ pub(super) fn cancel(view: &View<'_>, s: &Situation) -> Result<Permit, Vec<Refus
     let mut p = permit(view, "cancel_countdown", "Stop the countdown", Danger::Low);
     p.effects
         .push(format!("{} will not happen by itself", countdown.what));
-    Ok(p)
-}
-
-pub(super) fn stop_line(view: &View<'_>) -> Result<Permit, Vec<Refusal>> {
-    let moving: Vec<String> = moving(view)
-        .iter()
-        .filter(|r| cannot(view, r, Verb::Pause).is_none())
-        .map(|r| r.service.name.clone())
-        .collect();
-    if moving.is_empty() {
-        return Err(vec![Refusal::new(
-            "phase",
-            "no rollout that can be paused is under way",
-        )]);
-    }
-    let mut p = permit(view, "stop_line", "Stop the line", Danger::High);
-    p.effects = moving.iter().map(|m| format!("pause {m}")).collect();
-    p.typed = Some("stop".to_owned());
-    p.inputs.push(reason(true, ""));
-    p.basis = basis(view, &[]);
     Ok(p)
 }

@@ -4,12 +4,13 @@ use crate::domain::act::{Danger, Verb};
 use crate::domain::assess::approvals::approval;
 use crate::domain::assess::calendar::{needed, overridden, start_refusals};
 use crate::domain::assess::rollout::Rollout;
-use crate::domain::assess::{View, clock_full, oncall};
+use crate::domain::assess::{View, clock_full, line, oncall};
 use crate::domain::contract;
 use crate::domain::policy::Section;
 use crate::domain::situation::{Permit, Phase, Refusal, Situation};
 use crate::domain::verdict::Verdict;
 
+use super::asked::asked;
 use super::{basis, cannot, no_release, permit, phase, typed};
 
 pub(super) fn seal(view: &View<'_>, s: &Situation) -> Result<Permit, Vec<Refusal>> {
@@ -55,6 +56,7 @@ pub(in crate::domain::assess) fn start(view: &View<'_>, s: &Situation) -> Vec<Re
         return no_release();
     };
     let mut out = start_refusals(view, release);
+    out.extend(line::refusal(view));
     out.extend(cover(view));
     if phase(s) == Phase::Planned {
         out.push(Refusal::new("contract", "the contract is not sealed").way_out("S seals it"));
@@ -173,6 +175,7 @@ pub(super) fn deploy(view: &View<'_>, s: &Situation) -> Result<Permit, Vec<Refus
     let mut refusals = earlier(view, s, next);
     refusals.extend(start(view, s));
     refusals.extend(cannot(view, next, Verb::Deploy));
+    refusals.extend(asked(view, next, Verb::Deploy));
     if !refusals.is_empty() {
         return Err(refusals);
     }
@@ -188,7 +191,7 @@ pub(super) fn deploy(view: &View<'_>, s: &Situation) -> Result<Permit, Vec<Refus
     p.to = Some(next.change.to.clone());
     p.effects.push(format!(
         "{name}: {} → {}",
-        p.from.as_deref().unwrap_or("?"),
+        p.from.as_deref().unwrap_or("nothing"),
         next.change.to
     ));
     for other in view.services() {
