@@ -8,6 +8,6 @@ mod looks;
 mod r#override;
 mod terminal;
 mod tour;
-mod world;
+pub mod world;
 
 pub use terminal::binary;
