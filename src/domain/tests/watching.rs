@@ -636,15 +636,6 @@ fn a_metric_that_a_service_never_had_keeps_nothing_waiting() {
     let seen = &state.measured[&300]["checkout"];
     let absent = seen.iter().find(|m| m.metric == "conversion").unwrap();
     assert_eq!(absent.verdict.word(), "not run");
-    // One that it had and that stopped is another thing.
-    for (key, buckets) in &mut w.observed.metrics {
-        if key.metric == "error_rate" && key.service == "checkout" {
-            let last = *buckets.last_key_value().unwrap().0;
-            buckets.retain(|at, _| *at < last - 600);
-        }
-    }
-    let owed = w.assess().owed;
-    assert!(!owed.iter().any(|d| d.key.starts_with("checkpoint/")));
 }
 
 #[test]
@@ -802,7 +793,7 @@ fn a_release_whose_own_watch_still_runs_is_a_suspect_too() {
     w.record("payments").started_at = Some(w.now.world);
     w.record("payments").finished_at = Some(w.now.world);
     w.engine().unwrap();
-    for _ in 0..100 {
+    for _ in 0..45 {
         w.quiet_minute();
     }
     w.observed.session.focus.0 = Some(RELEASE.into());

@@ -52,7 +52,9 @@ const PLAN: Duration = Duration::from_secs(1);
 /// Wall clock and monotonic clock may disagree by this much.
 const JUMP: i64 = 5;
 /// A read lets a clock that can be held stand for no longer than this: a vendor that hangs takes its time in the world, too.
-const STAND: Duration = Duration::from_secs(20);
+const STAND: Duration = Duration::from_secs(50);
+/// As the process ends, the outcomes of what was sent are waited for so long.
+const OUTCOMES: Duration = Duration::from_secs(3);
 
 /// What an embedded world gives the engine.
 pub struct World {
@@ -423,7 +425,21 @@ impl Engine {
                 self.judge().await;
             }
         }
+        self.drain(&mut inbox).await;
         self.leave().await;
+    }
+
+    /// What was sent just before the end gets its outcome into the journal, if that takes no longer than a moment.
+    async fn drain(&mut self, inbox: &mut Inbox) {
+        let end = Tick::now() + OUTCOMES;
+        while !self.observed.session.in_flight.is_empty() {
+            match tokio::time::timeout_at(end, inbox.rx.recv()).await {
+                Ok(Some(msg)) => {
+                    self.take(msg).await;
+                }
+                Ok(None) | Err(_) => return,
+            }
+        }
     }
 
     /// By what everything here is due: real time; with a clock that can be held, the world's at its speed, so that what takes

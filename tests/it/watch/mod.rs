@@ -19,7 +19,7 @@ use crate::real::running::until;
 
 pub const RELEASE: &str = "checkout-2026.47";
 
-/// A small shop that is read every four minutes: 72 hours of it pass in well under a minute and a half.
+/// A small shop that is read every five minutes: 72 hours of it pass in well under a minute and a half.
 const FILE: &str = r##"
 title = "Shop"
 timezone = "Europe/Berlin"
@@ -38,7 +38,7 @@ url = "demo:prometheus"
 connector = "argocd"
 url = "demo:argocd"
 token = "env:ARGOCD_TOKEN"
-every = "4m"
+every = "5m"
 [connections.slack]
 connector = "slack"
 url = "demo:slack"
@@ -46,7 +46,7 @@ token = "env:SLACK_TOKEN"
 [metrics.error_rate]
 connection = "prom"
 kind = "ratio"
-every = "4m"
+every = "5m"
 by = { service = "service", group = "track" }
 groups = { canary = "canary", stable = "stable" }
 numerator = 'sum by (service, track) (increase(http_requests_total{env="production", code=~"5..", service=~"checkout|payments"}[$bucket]))'
@@ -54,19 +54,19 @@ denominator = 'sum by (service, track) (increase(http_requests_total{env="produc
 [metrics.p95]
 connection = "prom"
 kind = "quantile"
-every = "4m"
+every = "5m"
 query = 'histogram_quantile(0.95, sum by (le, service) (increase(http_request_duration_seconds_bucket{env="production", service=~"checkout|payments"}[$bucket])))'
 [metrics.conversion]
 connection = "prom"
 kind = "ratio"
 direction = "higher-is-better"
-every = "4m"
+every = "5m"
 numerator = 'sum by (service) (increase(orders_total{env="production", service="checkout"}[$bucket]))'
 denominator = 'sum by (service) (increase(carts_total{env="production", service="checkout"}[$bucket]))'
 [metrics.alerts]
 connection = "prom"
 kind = "count"
-every = "4m"
+every = "5m"
 query = 'sum by (service) (count_over_time((ALERTS{alertstate="firing"} unless ALERTS{alertstate="firing"} offset 1m)[$bucket:1m]))'
 [defaults]
 deployments = "argo"
@@ -78,7 +78,7 @@ name = "always"
 environments = ["production"]
 days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 from = "00:00"
-to = "24:00"
+to = "23:59"
 [people]
 ana = { os = "ana", roles = ["driver"] }
 tom = { os = "tom", roles = ["release-manager"] }
@@ -279,7 +279,7 @@ impl Drop for Flying {
     }
 }
 
-/// World time of a running world, seconds since the watch of this scenario began (about 16:41 local time).
+/// World time of a running world, seconds since the watch of this scenario began (about 16:40 local time).
 pub fn hours(site: &Site) -> f64 {
     let control = world::control(&site.data());
     let Ok((_, body)) = crate::real::http::request(control, "GET", "/__world/now", "") else {
@@ -287,7 +287,7 @@ pub fn hours(site: &Site) -> f64 {
     };
     let value: Value = serde_json::from_slice(&body).unwrap_or_default();
     let now = value["world"].as_str().unwrap_or_default();
-    let began: chrono::DateTime<chrono::Utc> = "2026-11-17T15:41:00Z".parse().unwrap();
+    let began: chrono::DateTime<chrono::Utc> = "2026-11-17T15:40:00Z".parse().unwrap();
     now.parse::<chrono::DateTime<chrono::Utc>>()
         .map_or(f64::NAN, |t| (t - began).num_seconds() as f64 / 3600.0)
 }

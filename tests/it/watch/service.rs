@@ -10,12 +10,12 @@ use super::{RELEASE, Site};
 #[test]
 fn read_only_it_observes_and_writes_nothing() {
     let site = Site::new();
-    let mut first = site.start(&["watch", RELEASE, "--speed", "600"]);
+    let mut first = site.start(&["watch", RELEASE, "--speed", "120"]);
     first.says(&["journal", "checkpoint T+5 m: "], 60);
     first.signal(Signal::HUP);
     assert_eq!(first.ends(20), 128 + 1);
     let before = site.events().len();
-    let mut observer = site.start(&["--read-only", "watch", RELEASE, "--speed", "600"]);
+    let mut observer = site.start(&["--read-only", "watch", RELEASE, "--speed", "120"]);
     observer.says(
         &["observes, read-only: nobody holds the driver's lease"],
         60,
