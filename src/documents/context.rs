@@ -96,6 +96,7 @@ fn release(s: &Situation, r: &ReleaseView) -> Value {
         "contract_diff": r.contract_diff,
         "started": r.started.map(|at| moment(s, at)),
         "finished": r.finished.map(|at| moment(s, at)),
+        "reviewed": r.reviewed,
     })
 }
 
@@ -355,6 +356,8 @@ fn watch(s: &Situation) -> Option<Value> {
     Some(json!({
         "since": moment(s, watch.since),
         "until": moment(s, watch.until),
+        "so_far": watch.so_far,
+        "ended": watch.end.as_ref().map(|e| format!("{}: {}", word(&e.mark), e.said)),
         "checkpoints": points,
     }))
 }

@@ -35,6 +35,9 @@ pub trait Clock: Send + Sync {
     fn hold(&self) -> Option<Held> {
         None
     }
+
+    /// Moves a clock that is held on by a span of world time; one that cannot be held goes on by itself.
+    fn step(&self, _world: chrono::Duration) {}
 }
 
 /// World time stands as long as this lives.

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::fixture::{GROUNDS, empty, now, rolling_back, story, watching};
 use super::*;
 use crate::domain::event::Closing;
-use crate::domain::situation::{Advice, Mark, Phase, Situation, Tone};
+use crate::domain::situation::{Advice, Mark, Phase, Situation, Tone, WatchEnd};
 use crate::domain::verdict::Verdict;
 
 fn wide(s: &Situation) -> String {
@@ -229,6 +229,75 @@ fn a_closed_release_answers_by_its_outcome() {
         s.releases[0].closing = Some(closing);
         assert_eq!(exit_code(&s), code, "{closing:?}");
     }
+}
+
+#[test]
+fn a_watch_ends_with_the_code_of_its_verdict() {
+    let ended = |verdict: Verdict, superseded: Option<&str>| {
+        let mut s = watching();
+        s.watch.as_mut().unwrap().end = Some(WatchEnd {
+            mark: Mark::from(&verdict),
+            verdict,
+            superseded_by: superseded.map(str::to_owned),
+            said: "3 of 3 checkpoints passed".into(),
+            at: s.now.world,
+        });
+        s
+    };
+    let codes = [
+        (Verdict::Pass, None, 0),
+        (Verdict::Fail, None, 1),
+        (Verdict::undecided("T+1 h undecided", 2), None, 2),
+        (Verdict::not_run("no checkpoint was taken"), None, 3),
+        (Verdict::Pass, Some("checkout 2.15.0"), 3),
+        (Verdict::Fail, Some("checkout 2.15.0"), 1),
+    ];
+    for (verdict, superseded, code) in codes {
+        let s = ended(verdict.clone(), superseded);
+        assert_eq!(watch_exit(&s), Some(code), "{verdict:?} {superseded:?}");
+    }
+    let mut s = watching();
+    assert_eq!(watch_exit(&s), None, "it goes on");
+    s.watch.as_mut().unwrap().lapsed = true;
+    assert_eq!(watch_exit(&s), Some(2), "nobody will end it");
+    let mut s = story();
+    for phase in [Phase::Closed, Phase::Reviewed] {
+        s.releases[0].phase = phase;
+        s.releases[0].closing = Some(Closing::RolledBack);
+        assert_eq!(watch_exit(&s), Some(1));
+    }
+}
+
+#[test]
+fn a_change_says_the_same_as_a_line_and_as_json() {
+    let before = watching();
+    let mut s = before.clone();
+    s.watch.as_mut().unwrap().checkpoints[2].mark = Mark::new("pass", Tone::Pass);
+    s.band.lease = "observes: lou@tower 7 holds the driver's lease".into();
+    let all = changes(&s, Some(&before));
+    let lines: Vec<String> = all.iter().map(Change::line).collect();
+    assert_eq!(lines, line(&s, Some(&before)));
+    let point = all
+        .iter()
+        .find(|c| {
+            c.name
+                .as_deref()
+                .is_some_and(|n| n.starts_with("checkpoint"))
+        })
+        .unwrap();
+    assert_eq!(
+        (point.was.as_deref(), point.is.as_deref(), point.kind),
+        (Some("ahead"), Some("pass"), Kind::State)
+    );
+    let value: serde_json::Value = serde_json::from_str(&point.json()).unwrap();
+    assert_eq!(value["kind"], "state");
+    assert_eq!(value["is"], "pass");
+    assert!(lines.iter().any(|l| l.contains("observes: lou@tower 7")));
+    let last = standing(&s, Some("ended by SIGTERM")).line();
+    assert!(
+        last.contains("ended by SIGTERM") && last.contains("of 3 checkpoints passed"),
+        "{last}"
+    );
 }
 
 #[test]

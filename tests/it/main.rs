@@ -23,5 +23,6 @@ mod kubernetes;
 mod pages;
 mod pty;
 mod real;
+mod watch;
 mod window;
 mod wire;

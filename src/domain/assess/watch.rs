@@ -412,18 +412,21 @@ pub(super) fn superseded(view: &View<'_>, rollout: &Rollout<'_>) -> Option<(Stri
     if let Some(next) = next {
         return Some((next.version.clone(), next.started));
     }
-    if rollout.rolled_back.is_some() || !track.withdrawn() {
-        return None;
-    }
+    // Seen live, it counts before the journal has it.
     let live = rollout
         .record
         .filter(|d| d.version != rollout.change.to && rollout.freshness.usable());
+    if rollout.rolled_back.is_some() || !(track.withdrawn() || live.is_some()) {
+        return None;
+    }
     let since = live.and_then(|d| d.started_at).filter(|t| *t > begun);
     let version = live.map_or_else(|| "another version".to_owned(), |d| d.version.clone());
-    Some((
-        version,
-        since.map_or(track.changed, |t| t.min(track.changed)),
-    ))
+    let seen = if track.withdrawn() {
+        track.changed
+    } else {
+        view.at()
+    };
+    Some((version, since.map_or(seen, |t| t.min(seen))))
 }
 
 /// The end of the watch, when it is there: the verdict, what took its place, the sentence.

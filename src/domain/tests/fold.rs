@@ -273,6 +273,17 @@ fn bodies() -> Vec<Body> {
             measured: BTreeMap::from([(s("checkout"), measured())]),
             verdict: Verdict::not_run("never read"),
         },
+        Body::WatchEnded {
+            verdict: Verdict::undecided("T+4 h undecided", 4),
+            superseded_by: Some("checkout 2.15.0 at 2026-11-17 18:00 UTC".into()),
+            detail: "superseded; so far 2 of 5 checkpoints passed".into(),
+        },
+        Body::Reviewed {
+            by: "ben".into(),
+            how: "by word, taken by ana".into(),
+            found: "the cache needs a warm-up".into(),
+            document: Some("0f".repeat(32)),
+        },
         Body::IncidentDeclared {
             title: s("baskets"),
             act: Some(s("a3")),
@@ -313,7 +324,7 @@ fn every_kind_survives_json_and_has_a_sentence() {
         assert!(!sentence(&body).0.is_empty());
         kinds.insert(body.kind());
     }
-    assert_eq!(kinds.len(), 39, "one of every kind");
+    assert_eq!(kinds.len(), 41, "one of every kind");
 }
 
 #[test]

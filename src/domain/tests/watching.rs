@@ -2,10 +2,13 @@
 
 use chrono::Duration;
 
+use crate::domain::act::Verb;
 use crate::domain::event::{Body, Closing};
-use crate::domain::policy::{Check, MetricKind, Section};
-use crate::domain::record::{Build, BuildState};
-use crate::domain::situation::Tone;
+use crate::domain::policy::{
+    Channel, Check, Limit, MetricKind, Notice, Notify, Policy, Section, Then,
+};
+use crate::domain::record::{Build, BuildState, DeployState};
+use crate::domain::situation::{Advice, Phase, Tone};
 use crate::domain::testkit::*;
 use crate::domain::verdict::Verdict;
 
@@ -450,4 +453,371 @@ fn few_alerts_in_the_first_minutes_pass_and_the_end_can_be_shipped() {
     let volume = first.unwrap();
     let volume = volume.iter().find(|m| m.metric == "alerts").unwrap();
     assert_eq!(volume.verdict, Verdict::Pass, "{volume:?}");
+}
+
+/// Deployed and promoted to the end, under a policy of one's own.
+fn shipped(p: Policy) -> World {
+    let mut w = World::new(p);
+    w.start();
+    for _ in 0..2 {
+        w.minutes(12).unwrap();
+        w.act("promote", &[]).unwrap();
+        w.engine().unwrap();
+    }
+    w
+}
+
+fn ends(w: &World) -> Vec<(Verdict, Option<String>, String)> {
+    let of = |b: &Body| match b {
+        Body::WatchEnded {
+            verdict,
+            superseded_by,
+            detail,
+        } => Some((verdict.clone(), superseded_by.clone(), detail.clone())),
+        _ => None,
+    };
+    w.events.iter().filter_map(|e| of(&e.body)).collect()
+}
+
+#[test]
+fn the_watch_ends_once_with_the_verdict_over_all_of_it() {
+    let mut w = World::shipped();
+    w.policy.limits.watch = 3600;
+    w.minutes(59).unwrap();
+    assert!(ends(&w).is_empty());
+    w.minutes(10).unwrap();
+    let all = ends(&w);
+    assert_eq!(all.len(), 1);
+    assert_eq!(
+        all[0],
+        (Verdict::Pass, None, "3 of 3 checkpoints passed".to_owned())
+    );
+    let s = w.assess();
+    let watch = s.watch.as_ref().unwrap();
+    assert_eq!(watch.end.as_ref().unwrap().mark.word, "pass");
+    assert_eq!(s.band.advice, Advice::Watching);
+    assert!(
+        s.band.reasons[0].text.contains("the watch ended: pass"),
+        "{:?}",
+        s.band
+    );
+    assert_eq!(s.next.action, "close");
+    let proof = &s.evidence["checkpoint/3600"];
+    assert!(
+        proof
+            .lines
+            .iter()
+            .any(|(k, v)| k == "checkout error_rate" && v.contains("against")),
+        "{proof:?}"
+    );
+    w.minutes(30).unwrap();
+    assert_eq!(ends(&w).len(), 1);
+}
+
+#[test]
+fn a_failed_checkpoint_fails_the_watch_and_an_unread_one_leaves_it_undecided() {
+    let mut w = World::shipped();
+    w.policy.limits.watch = 3600;
+    w.minutes(10).unwrap();
+    let mut bad = w.clone();
+    bad.append(Body::CheckpointTaken {
+        after: 1800,
+        late: false,
+        measured: Default::default(),
+        verdict: Verdict::Fail,
+    });
+    bad.minutes(56).unwrap();
+    assert_eq!(ends(&bad)[0].0, Verdict::Fail);
+    // The store went away for good: what was not read is given up an hour after the end, and never before.
+    w.silent = vec!["metric/".into()];
+    for feed in w.observed.feeds.values_mut() {
+        feed.failing_since = Some(w.now.world);
+    }
+    for _ in 0..100 {
+        w.quiet_minute();
+    }
+    w.engine().unwrap();
+    assert!(ends(&w).is_empty(), "half an hour after the end");
+    for _ in 0..30 {
+        w.quiet_minute();
+    }
+    w.engine().unwrap();
+    let all = ends(&w);
+    assert_eq!(all[0].0.word(), "undecided", "{all:?}");
+    assert!(all[0].0.why().unwrap().contains("not taken"), "{all:?}");
+}
+
+#[test]
+fn the_next_deployment_supersedes_the_watch_and_keeps_the_verdict_so_far() {
+    let mut p = policy();
+    p.releases
+        .push(release("z-next", vec![change("checkout", "2.15.0")]));
+    let mut w = shipped(p);
+    w.minutes(40).unwrap();
+    let begun = w.now.world;
+    *w.record("checkout") = deployment("checkout", "2.15.0");
+    let next = w.record("checkout");
+    (next.state, next.weight, next.started_at) = (DeployState::Running, Some(10.0), Some(begun));
+    w.observed.session.focus.0 = Some(RELEASE.into());
+    w.minutes(30).unwrap();
+    let of = |w: &World| {
+        let points = &w.journal.release(RELEASE).unwrap().checkpoints;
+        points.keys().copied().collect::<Vec<u64>>()
+    };
+    assert_eq!(of(&w), [300, 1800], "none of what came after it");
+    let end = w
+        .journal
+        .release(RELEASE)
+        .unwrap()
+        .watch_end
+        .clone()
+        .unwrap();
+    assert_eq!(end.verdict, Verdict::Pass, "the verdict so far is kept");
+    assert!(end.superseded_by.unwrap().starts_with("checkout 2.15.0"));
+    assert!(
+        end.detail.contains("2 of 5 checkpoints passed"),
+        "{}",
+        end.detail
+    );
+    let s = w.assess();
+    let later = &s.watch.as_ref().unwrap().checkpoints[2];
+    assert_eq!(later.mark.word, "not taken");
+    assert_ne!(later.mark.tone, Tone::Pass);
+}
+
+#[test]
+fn what_was_due_before_it_was_superseded_is_still_taken() {
+    let mut w = World::shipped();
+    for _ in 0..20 {
+        w.quiet_minute();
+    }
+    *w.record("checkout") = deployment("checkout", "2.15.0");
+    let now = w.now.world;
+    w.record("checkout").started_at = Some(now);
+    for _ in 0..15 {
+        w.quiet_minute();
+    }
+    w.engine().unwrap();
+    assert_eq!(checkpoints(&w), [(300, "pass".to_owned(), true)]);
+    let all = ends(&w);
+    assert_eq!((all.len(), all[0].0.word()), (1, "pass"), "{all:?}");
+    assert!(all[0].1.as_ref().unwrap().contains("checkout 2.15.0"));
+}
+
+#[test]
+fn a_late_checkpoint_waits_for_the_history_it_is_compared_with() {
+    let mut w = World::shipped();
+    for _ in 0..40 {
+        w.quiet_minute();
+    }
+    let history: Vec<String> = w
+        .observed
+        .feeds
+        .keys()
+        .filter(|k| k.starts_with("metric/") && k.ends_with("/600"))
+        .cloned()
+        .collect();
+    assert!(!history.is_empty());
+    let mut unread = w.clone();
+    for id in history {
+        unread.observed.feeds.remove(&id);
+    }
+    let owed = unread.assess().owed;
+    assert!(!owed.iter().any(|d| d.key.starts_with("checkpoint/")));
+    let owed = w.assess().owed;
+    let due = owed.iter().filter(|d| d.key.starts_with("checkpoint/"));
+    assert_eq!(due.count(), 2);
+}
+
+#[test]
+fn a_metric_that_a_service_never_had_keeps_nothing_waiting() {
+    let mut p = policy();
+    p.metrics.push(metric("conversion", MetricKind::Ratio));
+    let mut w = shipped(p);
+    w.minutes(7).unwrap();
+    assert_eq!(checkpoints(&w), [(300, "pass".to_owned(), false)]);
+    let state = w.journal.release(RELEASE).unwrap();
+    let seen = &state.measured[&300]["checkout"];
+    let absent = seen.iter().find(|m| m.metric == "conversion").unwrap();
+    assert_eq!(absent.verdict.word(), "not run");
+}
+
+#[test]
+fn where_no_alert_fires_there_are_none_if_the_store_looked() {
+    let mut p = policy();
+    let mut alerts = metric("alerts", MetricKind::Count);
+    alerts.group_label = None;
+    p.metrics.push(alerts);
+    let mut w = shipped(p);
+    for _ in 0..31 {
+        w.quiet_minute();
+    }
+    let mut blind = w.clone();
+    w.engine().unwrap();
+    let said = |w: &World| {
+        let state = w.journal.release(RELEASE).unwrap();
+        let seen = &state.measured[&1800]["checkout"];
+        let alerts = seen.iter().find(|m| m.metric == "alerts").unwrap();
+        (alerts.verdict.word().to_owned(), alerts.said.clone())
+    };
+    assert_eq!(
+        said(&w),
+        ("pass".into(), "0 over a baseline of 0 (0 against 0)".into())
+    );
+    // The store itself was away for ten minutes: that none fired then is not known.
+    let now = blind.now.world.timestamp();
+    for (key, buckets) in &mut blind.observed.metrics {
+        if key.step == 60 {
+            buckets.retain(|at, _| *at < now - 1500 || *at > now - 900);
+        }
+    }
+    blind.engine().unwrap();
+    let (word, words) = said(&blind);
+    assert_eq!(word, "undecided");
+    assert!(words.contains("not known"), "{words}");
+}
+
+fn told(w: &World) -> Vec<String> {
+    let notices = w.vendors.done.iter();
+    notices
+        .filter(|a| a.verb == Verb::PostMessage && a.id.contains("/notice/"))
+        .map(|a| a.args["text"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+fn notifying(mut p: Policy) -> Policy {
+    p.notify = Notify {
+        channels: vec![Channel {
+            connection: "chat".into(),
+            args: [("channel".to_owned(), "#flights".to_owned())].into(),
+        }],
+        on: vec![Notice::Trip, Notice::Checkpoint, Notice::End],
+    };
+    p.limits.watch = 1800;
+    p
+}
+
+#[test]
+fn every_change_is_told_once() {
+    let mut w = shipped(notifying(policy()));
+    assert!(told(&w).is_empty());
+    w.minutes(36).unwrap();
+    let said = told(&w);
+    assert_eq!(said.len(), 3, "{said:#?}");
+    assert!(said[0].contains("checkpoint T+5 m: pass"), "{said:#?}");
+    assert!(said[2].contains("the watch ended: pass"), "{said:#?}");
+    w.restart();
+    w.minutes(3).unwrap();
+    assert_eq!(told(&w).len(), 3);
+    // Nobody else tells: an observer drives nothing.
+    let mut observer = shipped(notifying(policy()));
+    observer.observed.session.drives.clear();
+    observer.minutes(8).unwrap();
+    assert!(told(&observer).is_empty());
+}
+
+#[test]
+fn trips_of_one_moment_are_one_message_and_a_crash_sends_none_twice() {
+    let mut p = notifying(policy());
+    for s in &mut p.services {
+        s.triggers.push(trigger(
+            Limit::Baseline(1.8),
+            "error_rate",
+            300,
+            Then::Notify,
+        ));
+    }
+    let mut w = shipped(p);
+    w.minutes(10).unwrap();
+    let before = told(&w).len();
+    w.traffic.insert("checkout".into(), (6000.0, 0.3, 0.3));
+    while !w.assess().triggers.iter().any(|t| t.tripped) {
+        w.quiet_minute();
+    }
+    for crash in 0..8 {
+        let mut w = w.clone();
+        w.crash_in = Some(crash);
+        let _ = w.engine();
+        w.restart();
+        w.minutes(2).unwrap();
+        let said = told(&w);
+        let trips: Vec<_> = said.iter().filter(|t| t.contains("tripped")).collect();
+        assert!(trips.len() <= 1, "{crash}: {said:#?}");
+    }
+    w.engine().unwrap();
+    let said = told(&w);
+    assert_eq!(said.len(), before + 1, "{said:#?}");
+    assert_eq!(said[before].matches("tripped").count(), 2, "{said:#?}");
+}
+
+#[test]
+fn a_closed_release_is_reviewed_once_and_keeps_its_outcome() {
+    let mut w = World::shipped();
+    w.policy.limits.watch = 60;
+    w.minutes(12).unwrap();
+    let why = w.permit("review").unwrap_err();
+    assert!(why.iter().any(|r| r.rule == "phase"), "{why:?}");
+    w.act("close", &[]).unwrap();
+    let mut glass = w.clone();
+    w.act("review", &[("reviewer", "ben"), ("found", "nothing")])
+        .unwrap();
+    let s = w.assess();
+    assert_eq!(s.releases[0].phase, Phase::Reviewed);
+    assert_eq!(s.band.advice, Advice::Closed);
+    assert_eq!(s.releases[0].closing, Some(Closing::ShippedUnproven));
+    assert!(s.releases[0].reviewed.as_ref().unwrap().contains("ben"));
+    assert!(s.band.reasons[1].text.contains("reviewed by ben"));
+    assert!(w.permit("review").unwrap_err()[0].why.contains("ben"));
+    // Who broke the glass does not review it.
+    glass.append(Body::Overridden {
+        rule: "freeze/x".into(),
+        reason: "it burns".into(),
+        expires: glass.now.world + Duration::hours(1),
+        second: None,
+        second_known_by: None,
+        asked_by: Some("ana".into()),
+        break_glass: true,
+    });
+    assert_eq!(glass.assess().next.action, "review");
+    let own = glass.act("review", &[("reviewer", "ana"), ("found", "fine")]);
+    assert!(own.unwrap_err()[0].why.contains("somebody else"));
+    glass
+        .act("review", &[("reviewer", "ben"), ("found", "fine")])
+        .unwrap();
+    assert_eq!(glass.assess().releases[0].phase, Phase::Reviewed);
+}
+
+#[test]
+fn a_release_whose_own_watch_still_runs_is_a_suspect_too() {
+    let mut p = policy();
+    p.releases
+        .push(release("a-pay", vec![change("payments", NEW)]));
+    let mut w = World::new(p);
+    *w.record("payments") = deployment("payments", NEW);
+    w.record("payments").started_at = Some(w.now.world);
+    w.record("payments").finished_at = Some(w.now.world);
+    w.engine().unwrap();
+    for _ in 0..45 {
+        w.quiet_minute();
+    }
+    w.observed.session.focus.0 = Some(RELEASE.into());
+    w.start();
+    for _ in 0..2 {
+        w.minutes(12).unwrap();
+        w.act("promote", &[]).unwrap();
+        w.engine().unwrap();
+    }
+    w.minutes(10).unwrap();
+    w.traffic.insert("checkout".into(), (6000.0, 0.3, 0.3));
+    w.minutes(12).unwrap();
+    let s = w.assess();
+    let list = &s.watch.as_ref().unwrap().suspects;
+    let said: Vec<(&str, Option<u32>)> = list
+        .iter()
+        .map(|x| (x.service.as_str(), x.distance))
+        .collect();
+    assert_eq!(said, [("checkout", Some(0)), ("payments", Some(1))]);
+    // Nobody is named as the cause: no reason of the band and no NEXT speaks of another release.
+    let spoken = format!("{:?} {:?}", s.band.reasons, s.next);
+    assert!(!spoken.contains("payments"), "{spoken}");
 }

@@ -53,8 +53,10 @@ const KEEP_OTHERS: Duration = Duration::from_secs(600);
 const PLAN: Duration = Duration::from_secs(1);
 /// Wall clock and monotonic clock may disagree by this much.
 const JUMP: i64 = 5;
-/// A read holds a clock that can be held for no longer than this: a vendor that hangs takes its time in the world, too.
-const STAND: Duration = Duration::from_secs(1);
+/// A read lets a clock that can be held stand for no longer than this: a vendor that hangs takes its time in the world, too.
+const STAND: Duration = Duration::from_secs(50);
+/// As the process ends, the outcomes of what was sent are waited for so long.
+const OUTCOMES: Duration = Duration::from_secs(3);
 
 /// What an embedded world gives the engine.
 pub struct World {
@@ -151,9 +153,8 @@ pub struct Engine {
     done: HashSet<String>,
     looked: HashMap<String, Tick>,
     anchor: (Tick, Instant),
-    /// Where the clock can be held: since when ticks follow the world's time, and whether it is held now.
-    follows: Option<(Tick, Instant)>,
-    held: Option<Held>,
+    /// Where the clock can be held: since when ticks follow the world's time, and what holds it.
+    follows: Option<(Tick, Instant, Held)>,
     /// World time at which what is kept was last cut.
     pruned: Instant,
     leased: Option<Tick>,
@@ -260,7 +261,6 @@ impl Engine {
             looked: HashMap::new(),
             anchor: (Tick::now(), now.world),
             follows: None,
-            held: None,
             pruned: now.world - keeper::PRUNE + keeper::FIRST_PRUNE,
             leased: None,
             changed_needs: BTreeMap::new(),
@@ -279,7 +279,7 @@ impl Engine {
         engine.follows = engine
             .clock
             .hold()
-            .map(|_| (Tick::now(), engine.clock.now().world));
+            .map(|held| (Tick::now(), engine.clock.now().world, held));
         engine.introduce();
         engine.say(Fact::Keys(engine.policy.keys.clone()));
         engine.load_journal(seeds).await?;
@@ -395,12 +395,14 @@ impl Engine {
         let mut dirty: Option<Tick> = None;
         loop {
             self.schedule();
-            self.hold_clock(dirty.is_some());
             let wake = dirty.map_or(pulse, |d| (d + SETTLE).min(pulse));
+            let next = self.next_due().min(wake);
+            let stands = dirty.is_some() || self.reading();
+            let began = Tick::now();
             let due = if dirty.is_some() && self.calm() {
-                Tick::now()
+                began
             } else {
-                self.real(self.next_due().min(wake))
+                self.real(next)
             };
             tokio::select! {
                 order = orders.recv() => match order {
@@ -433,6 +435,9 @@ impl Engine {
                 }
                 () = tokio::time::sleep_until(due) => {}
             }
+            if !stands {
+                self.step(began, next);
+            }
             let now = self.tick();
             let settled = dirty.is_some_and(|d| d + SETTLE <= now || self.calm());
             if settled || pulse <= now {
@@ -441,52 +446,64 @@ impl Engine {
                 self.judge().await;
             }
         }
+        self.drain(&mut inbox).await;
         self.leave().await;
+    }
+
+    /// What was sent just before the end gets its outcome into the journal, if that takes no longer than a moment.
+    async fn drain(&mut self, inbox: &mut Inbox) {
+        let end = Tick::now() + OUTCOMES;
+        while !self.observed.session.in_flight.is_empty() {
+            match tokio::time::timeout_at(end, inbox.rx.recv()).await {
+                Ok(Some(msg)) => {
+                    self.take(msg).await;
+                }
+                Ok(None) | Err(_) => return,
+            }
+        }
     }
 
     /// By what everything here is due: real time; with a clock that can be held, the world's at its speed, so that what takes
     /// no time in the world takes none here.
     fn tick(&self) -> Tick {
-        match self.follows {
+        match &self.follows {
             None => Tick::now(),
-            Some((tick, world)) => {
-                let passed = (self.clock.now().world - world)
+            Some((tick, world, _)) => {
+                let passed = (self.clock.now().world - *world)
                     .to_std()
                     .unwrap_or_default();
-                tick + passed.div_f64(self.clock.speed())
+                *tick + passed.div_f64(self.clock.speed())
             }
         }
     }
 
-    /// When a tick comes, in real time; again and again while the clock is held.
+    /// When a tick comes, in real time; again and again while the clock stands.
     fn real(&self, due: Tick) -> Tick {
         if self.follows.is_none() {
             return due;
         }
         let wait = due.saturating_duration_since(self.tick());
-        Tick::now()
-            + if wait.is_zero() {
-                wait
-            } else {
-                wait.max(Duration::from_millis(1))
-            }
+        // Shorter sleeps than the timer knows would only spin.
+        let least = Duration::from_millis(u64::from(!wait.is_zero()));
+        Tick::now() + wait.max(least)
     }
 
-    /// Holds a clock that can be held while a read is on its way or an answer waits to be judged.
-    fn hold_clock(&mut self, waiting: bool) {
+    /// A clock that can be held goes on only while nothing is read and nothing waits to be judged: by the time that passed since
+    /// `began`, at most up to `next`. So a machine that is busy makes the flight slower, and what was read no older.
+    fn step(&self, began: Tick, next: Tick) {
         if self.follows.is_none() {
             return;
         }
-        if !(waiting || self.reading()) {
-            self.held = None;
-        } else if self.held.is_none() {
-            self.held = self.clock.hold();
+        let wait = next.saturating_duration_since(self.tick());
+        let passed = began.elapsed().min(wait).mul_f64(self.clock.speed());
+        if let Ok(passed) = chrono::Duration::from_std(passed) {
+            self.clock.step(passed);
         }
     }
 
-    /// The clock is held and everything asked for is there: what came is judged at once.
+    /// The clock stands and everything asked for is there: what came is judged at once.
     fn calm(&self) -> bool {
-        self.held.is_some() && !self.reading()
+        self.follows.is_some() && !self.reading()
     }
 
     fn reading(&self) -> bool {
