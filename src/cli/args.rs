@@ -91,7 +91,7 @@ pub enum Command {
     Calendar(CalendarArgs),
     /// Plans that are in each other's way, and the way out
     Conflicts(ConflictsArgs),
-    /// The verdict of a release's critical gates, for a pipeline
+    /// May a release go on? The verdict of its gates and triggers, for a pipeline
     Gate(GateArgs),
     /// Judge two numbers or two files: is the new version worse?
     Judge(JudgeArgs),

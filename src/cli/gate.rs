@@ -1,4 +1,4 @@
-//! `cockpit gate RELEASE`: the verdict of a release's critical gates, for a pipeline. It journals what it sees and acts on
+//! `cockpit gate RELEASE`: may the release go on from its present step? For a pipeline. It journals what it sees and acts on
 //! nothing.
 
 use std::sync::Arc;
