@@ -22,6 +22,7 @@ mod permits;
 mod planning;
 mod proofs;
 mod rollback;
+mod scope;
 mod starts;
 mod vendors;
 mod watching;
