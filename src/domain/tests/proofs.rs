@@ -441,6 +441,8 @@ fn a_burn_rate_over_days_reads_the_history_and_says_what_is_missing() {
     let t = w.assess().triggers[0].clone();
     assert!(t.undecided.as_ref().unwrap().contains("buckets have data"));
     w.policy.services[0].slo.remove("error_rate");
+    let state = w.journal.releases.get_mut(RELEASE).unwrap();
+    state.contract.as_mut().unwrap().1.slo.clear();
     let t = w.assess().triggers[0].clone();
     assert!(t.undecided.as_ref().unwrap().contains("no slo"), "{t:?}");
 }
