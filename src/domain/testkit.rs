@@ -337,6 +337,8 @@ pub struct Vendors {
     pub loses: BTreeSet<Verb>,
     /// Marks cannot be looked up.
     pub forgetful: bool,
+    /// Verbs that are confirmed and do not show for a long time.
+    pub late: BTreeSet<Verb>,
     /// Every act that was done, in order.
     pub done: Vec<Act>,
 }
@@ -354,7 +356,9 @@ impl Vendors {
                 why: "no answer".into(),
             };
         }
-        self.apply(act, now);
+        if !self.late.contains(&act.verb) {
+            self.apply(act, now);
+        }
         self.done.push(act.clone());
         if self.mumbles.contains(&act.verb) {
             return Outcome::Unknown {

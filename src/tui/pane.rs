@@ -147,9 +147,10 @@ fn subtitle(model: &Model, s: &Situation, pane: Pane) -> String {
             let line = s.line.as_ref().map(|_| "LINE STOPPED".to_owned());
             let count = (unplanned > 0).then(|| format!("{unplanned} unplanned"));
             let said: Vec<String> = line.into_iter().chain(count).collect();
-            match said.is_empty() {
-                true => String::new(),
-                false => format!("  {}", said.join(", ")),
+            if said.is_empty() {
+                String::new()
+            } else {
+                format!("  {}", said.join(", "))
             }
         }
     }

@@ -96,6 +96,68 @@ fn the_chart_follows_the_advice_until_a_row_is_chosen() {
 }
 
 #[test]
+fn a_steering_key_is_about_the_selected_deployment() {
+    let mut s = fixture::story();
+    for key in ["abort", "abort/payments"] {
+        let mut permit = fixture::rollback_permit();
+        permit.action = key.into();
+        s.permits.insert(key.into(), Permission::Granted(permit));
+    }
+    s.band.environment.clone_from(&s.deployments[0].environment);
+    let row = s.deployments.iter().find(|d| d.service == "payments");
+    let row = row.unwrap().id.clone();
+    let mut m = with(s);
+    press(&mut m, &["2", "g"]);
+    for _ in 0..20 {
+        if m.selected(ListId::Deploys).as_ref() == Some(&row) {
+            break;
+        }
+        press(&mut m, &["j"]);
+    }
+    press(&mut m, &["a"]);
+    assert_eq!(top(&m), "dialog abort/payments");
+    press(&mut m, &["esc", "1", "a"]);
+    assert_eq!(top(&m), "dialog abort", "nothing is selected: the first");
+}
+
+#[test]
+fn the_stopped_line_stands_over_the_deployments_until_it_is_let_go() {
+    use crate::domain::situation::{LineSystem, LineView, Mark, Tone};
+    let mut s = fixture::story();
+    let system = |service: &str, word: &str, note: &str| LineSystem {
+        service: service.into(),
+        mark: Mark::new(word, Tone::Hold),
+        note: note.into(),
+    };
+    s.line = Some(LineView {
+        environment: "production".into(),
+        since: s.now.world,
+        by: "ana".into(),
+        reason: "baskets are lost".into(),
+        systems: vec![
+            system("checkout", "obeyed", "paused"),
+            system("mailer", "cannot pause", "connector github cannot pause"),
+        ],
+    });
+    let mut m = with(s);
+    press(&mut m, &["2"]);
+    let rows: Vec<String> = rows::rows(&m, ListId::Deploys)
+        .iter()
+        .map(rows::Row::plain)
+        .collect();
+    let text = rows.join("\n");
+    for part in [
+        "LINE STOPPED",
+        "by ana",
+        "baskets are lost",
+        "checkout: obeyed, paused",
+        "mailer: cannot pause, connector github cannot pause",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+}
+
+#[test]
 fn a_refused_act_says_why_and_sends_nothing() {
     let mut m = story();
     let effects = press(&mut m, &["p"]);

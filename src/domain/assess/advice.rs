@@ -305,6 +305,7 @@ fn start(s: &Situation, view: &View<'_>) -> (Advice, Vec<Reason>) {
 
 fn rolling(view: &View<'_>, s: &Situation) -> (Advice, Vec<Reason>) {
     let mut reasons: Vec<Reason> = Vec::new();
+    unknown_acts(view, &mut reasons);
     for gate in &s.gates {
         let open = !matches!(gate.verdict, Verdict::Pass | Verdict::Fail) && !gate.accepted;
         let soft_fail = gate.verdict == Verdict::Fail && !gate.critical;
@@ -362,7 +363,6 @@ fn rolling(view: &View<'_>, s: &Situation) -> (Advice, Vec<Reason>) {
         }
     }
     holds(view, &mut reasons);
-    unknown_acts(view, &mut reasons);
     if s.gates.is_empty() {
         reasons.push(reason("no gate ran yet", None));
     } else if s

@@ -861,8 +861,8 @@ impl ReleaseState {
             kind: ChangeKind::Version,
             reversible: Reversible::default(),
         };
-        let changes = self.plan.iter_mut().flat_map(|p| p.changes.iter_mut());
-        for own in changes.filter(|c| c.service == service) {
+        let own = self.plan.iter_mut().flat_map(|p| p.changes.iter_mut());
+        for own in own.filter(|c| c.service == service) {
             own.clone_from(&change);
         }
         self.attached.insert(service.to_owned(), (change, planned));

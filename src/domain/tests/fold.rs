@@ -307,6 +307,28 @@ fn bodies() -> Vec<Body> {
             detail: s("quiet"),
         },
         Body::Noted { text: s("hello") },
+        Body::LineStopped {
+            environment: s("production"),
+            reason: s("r"),
+            acts: BTreeMap::from([(s("checkout"), s("line/1"))]),
+            cannot: BTreeMap::from([(s("payments"), s("connector git cannot pause"))]),
+        },
+        Body::LineLetGo {
+            environment: s("production"),
+            how: s("mended"),
+        },
+        Body::Attached {
+            service: s("checkout"),
+            environment: s("production"),
+            version: s("2.99.0"),
+            from: Some(s("2.13.9")),
+            planned: None,
+        },
+        Body::ChangeTaken {
+            name: s("freeze/x"),
+            digest: s("d"),
+            reason: s("r"),
+        },
     ]
 }
 
@@ -324,7 +346,7 @@ fn every_kind_survives_json_and_has_a_sentence() {
         assert!(!sentence(&body).0.is_empty());
         kinds.insert(body.kind());
     }
-    assert_eq!(kinds.len(), 41, "one of every kind");
+    assert_eq!(kinds.len(), 45, "one of every kind");
 }
 
 #[test]

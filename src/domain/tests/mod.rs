@@ -24,6 +24,7 @@ mod permits;
 mod planning;
 mod proofs;
 mod rollback;
+mod scope;
 mod starts;
 mod trips;
 mod vendors;

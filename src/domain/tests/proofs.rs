@@ -441,6 +441,8 @@ fn a_burn_rate_over_days_reads_the_history_and_says_what_is_missing() {
     let t = w.assess().triggers[0].clone();
     assert!(t.undecided.as_ref().unwrap().contains("buckets have data"));
     w.policy.services[0].slo.remove("error_rate");
+    let state = w.journal.releases.get_mut(RELEASE).unwrap();
+    state.contract.as_mut().unwrap().1.slo.clear();
     let t = w.assess().triggers[0].clone();
     assert!(t.undecided.as_ref().unwrap().contains("no slo"), "{t:?}");
 }
@@ -497,7 +499,18 @@ fn a_changed_contract_is_shown_with_its_author_and_the_sealed_one_stays_readable
     let diff = s.releases[0].contract_diff.join("\n");
     assert!(diff.contains("hold_for 300, the file has 600"), "{diff}");
     assert!(diff.contains("tolerance 1.5, the file has 2"), "{diff}");
-    assert!(diff.contains("came with lou (os user)"), "{diff}");
+    assert!(
+        diff.contains("its author is not known; lou (os user) loaded the file"),
+        "{diff}"
+    );
+    let mut known = w.clone();
+    let body = known.events.last().unwrap().body.clone();
+    known.append_as("mia", None, body);
+    if let Some((_, how, _)) = &mut known.journal.policy_by {
+        *how = "git".into();
+    }
+    let diff = known.assess().releases[0].contract_diff.join("\n");
+    assert!(diff.contains("the file was written by mia (git)"), "{diff}");
     let lines = &s.evidence[&format!("release/{RELEASE}")].lines;
     let sealed = lines.iter().find(|(k, _)| k == "trigger checkout").unwrap();
     assert!(sealed.1.contains("for 5 m, then propose"), "{}", sealed.1);

@@ -2,6 +2,7 @@
 //! and the rollback is asked for once.
 
 mod programs;
+mod reload;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
