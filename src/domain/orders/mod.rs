@@ -10,7 +10,7 @@ use chrono::Duration;
 
 use super::act::{Act, Verb};
 use super::assess::View;
-use super::assess::{act_steer, crossed_by, next_service};
+use super::assess::{act_steer, crossed_by, further_candidates, next_service};
 use super::contract;
 use super::dates;
 use super::event::{Body, Closing, Plan};
@@ -231,6 +231,9 @@ impl Order<'_, '_> {
             "abort" => self.steer(Verb::Abort),
             "pause" => self.steer(Verb::Pause),
             "resume" => self.steer(Verb::Resume),
+            "promote_full" => self.further(Verb::PromoteFull),
+            "retry" => self.further(Verb::Retry),
+            "restart" => self.further(Verb::Restart),
             "stop_line" => self.stop_line(),
             "rollback" => {
                 let plan = rollback_plan(
@@ -406,6 +409,27 @@ impl Order<'_, '_> {
             }
         }
         Err(vec![Refusal::new("phase", "no rollout is under way")])
+    }
+
+    /// An act on the one service that the permit is about, or that was named of several.
+    fn further(&self, verb: Verb) -> Tasks {
+        let permitted = match self.s.permits.get(&self.request.action) {
+            Some(Permission::Granted(p)) => p.service.clone(),
+            _ => None,
+        };
+        let name = permitted.unwrap_or_else(|| self.input("service"));
+        let act = self.view.release.and_then(|release| {
+            let all = further_candidates(self.view, verb);
+            let rollout = all.into_iter().find(|r| r.service.name == name)?;
+            act_steer(release, rollout, verb, &self.input("reason"), self.nonce)
+        });
+        match act {
+            Some(act) => Ok(vec![self.perform(act, Vec::new())]),
+            None => Err(vec![Refusal::new(
+                "service",
+                format!("{name} is none of the services that this is about"),
+            )]),
+        }
     }
 
     fn stop_line(&self) -> Tasks {

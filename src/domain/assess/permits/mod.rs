@@ -1,6 +1,7 @@
 //! Permissions: every action's permit or its refusals, each with rule, owner and end (laws 3 and 5).
 
 mod approve;
+mod further;
 mod items;
 mod overrule;
 mod people;
@@ -28,6 +29,7 @@ use people::{ack, brief, drive, handoff, incident, take};
 use rollout::{cancel, promote, rollback, steer, stop_line};
 use start::{deploy, seal};
 
+pub(crate) use further::candidates as further_candidates;
 pub(crate) use items::is_review;
 pub(crate) use start::next_service;
 pub(super) use start::{cover, start};
@@ -54,6 +56,9 @@ pub(super) fn all(view: &View<'_>, s: &Situation) -> BTreeMap<String, Permission
     ] {
         put(key, steer(view, key, verb, title));
     }
+    put("promote_full", further::promote_full(view, s));
+    put("retry", further::retry(view, s));
+    put("restart", further::restart(view));
     put("rollback", rollback(view, s));
     put("brief", brief(view));
     put("ack", ack(view));
