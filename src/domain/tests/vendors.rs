@@ -124,7 +124,7 @@ fn the_vendors_history_forgets_and_the_passport_counts() {
     );
     let hotfix = HistoryEntry {
         id: "8".into(),
-        version: "2.13.9".into(),
+        version: "2.13.10".into(),
         ..HistoryEntry::default()
     };
     w.record("checkout").history.insert(0, hotfix);
@@ -249,6 +249,7 @@ fn an_aborted_rollout_is_retried_unless_its_time_or_a_trigger_refuses() {
     // A freeze that came meanwhile refuses it as it refuses a start.
     let mut frozen = w.clone();
     frozen.policy.freezes = vec![freeze("now", "2026-11-17", "2026-11-18")];
+    frozen.compile();
     frozen.minutes(1).unwrap();
     assert!(frozen.permit("retry").is_err());
     // What is not fresh is not retried.
