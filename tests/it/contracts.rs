@@ -139,7 +139,10 @@ const LEFT_OUT: &[(&str, &str)] = &[
         "/job/{{ settings.job | path }}/{{ args.id }}/wfapi/inputSubmit",
     ),
     // The description has them of the last build only.
-    ("jenkins", "/job/{{ settings.job | path }}/{{ args.id }}/stop"),
+    (
+        "jenkins",
+        "/job/{{ settings.job | path }}/{{ args.id }}/stop",
+    ),
     (
         "jenkins",
         "/job/{{ settings.job | path }}/{{ args.id }}/api/json",
