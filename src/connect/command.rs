@@ -455,10 +455,11 @@ impl Driver for Command {
 }
 
 /// Every verb, in the order of the format.
-const VERBS: [Verb; 21] = [
+const VERBS: [Verb; 22] = [
     Verb::Deploy,
     Verb::Rollback,
     Verb::Promote,
+    Verb::PromoteFull,
     Verb::Abort,
     Verb::Pause,
     Verb::Resume,

@@ -51,7 +51,7 @@ pub struct Call {
     /// JSON body.
     pub json: Option<JsonTemplate>,
     /// Form body.
-    pub form: Option<Vec<(String, Template)>>,
+    pub form: Option<Vec<(Template, Template)>>,
     /// Further statuses that are answers.
     pub statuses: Vec<u16>,
 }
@@ -72,6 +72,8 @@ pub struct Read {
     pub each: Option<Each>,
     /// Field → filter; empty: the items are the records.
     pub map: Vec<(String, Jq)>,
+    /// All items → what the records are made of.
+    pub join: Option<Jq>,
     /// Why a page is not all of it.
     pub partial: Option<Jq>,
     /// The stream of changes.
@@ -150,6 +152,10 @@ pub struct Find {
     pub take: Jq,
     /// Receipt's fields over that.
     pub receipt: Vec<(String, Jq)>,
+    /// After that an absent mark means that the act did not happen; `None`: never.
+    pub settles: Option<Duration>,
+    /// Looked at first.
+    pub before: Option<Box<Find>>,
 }
 
 /// What an act is to templates (`intent.*`) and filters (`$intent`).
@@ -216,6 +222,16 @@ pub fn compile(spec: &ConnectorSpec, source: &Source) -> Result<Program, Vec<Dia
     }
 }
 
+/// The setting that an argument falls back to.
+#[must_use]
+pub fn by_setting(spec: &ArgSpec) -> Option<&str> {
+    spec.default
+        .as_ref()?
+        .as_str()?
+        .strip_prefix("{{ settings.")?
+        .strip_suffix(" }}")
+}
+
 struct Compiler<'a> {
     source: &'a Source,
     base: Names,
@@ -271,6 +287,23 @@ impl Compiler<'_> {
                 let place = join(keys, &[key.as_str()]);
                 let template = self.template(&place, text, Place::Text, names)?;
                 Some((key.clone(), template))
+            })
+            .collect()
+    }
+
+    /// A form's fields: their names are templates too.
+    fn fields(
+        &mut self,
+        keys: &[&str],
+        form: &BTreeMap<String, String>,
+        names: &Names,
+    ) -> Vec<(Template, Template)> {
+        form.iter()
+            .filter_map(|(key, text)| {
+                let place = join(keys, &[key.as_str()]);
+                let name = self.template(&place, key, Place::Text, names)?;
+                let value = self.template(&place, text, Place::Text, names)?;
+                Some((name, value))
             })
             .collect()
     }
@@ -353,7 +386,7 @@ impl Compiler<'_> {
             form: request
                 .form
                 .as_ref()
-                .map(|form| self.templates(&join(keys, &["form"]), form, names)),
+                .map(|form| self.fields(&join(keys, &["form"]), form, names)),
             statuses: request.statuses.clone(),
         })
     }
@@ -416,6 +449,10 @@ impl Compiler<'_> {
             pages: read.paginate.as_ref().and_then(|p| self.pages(&keys, p)),
             each,
             map: self.filters(&join(&keys, &["map"]), &read.map),
+            join: read
+                .join
+                .as_ref()
+                .and_then(|code| self.jq(&join(&keys, &["join"]), code)),
             partial: read
                 .partial
                 .as_ref()
@@ -461,6 +498,18 @@ impl Compiler<'_> {
             Place::Text,
             &names,
         );
+        for (arg, spec) in &action.args {
+            if let Some(setting) = by_setting(spec)
+                && let Some(Some(known)) = self.base.get("settings")
+                && !known.iter().any(|k| k == setting)
+            {
+                let near = did_you_mean(setting, known.iter().map(String::as_str));
+                self.refuse(
+                    &["action", name, "args", arg],
+                    format!("settings.{setting} is not declared{near}"),
+                );
+            }
+        }
         let mut steps = Vec::new();
         let mut known: Vec<String> = Vec::new();
         for (i, step) in action.steps.iter().enumerate() {
@@ -503,10 +552,36 @@ impl Compiler<'_> {
         receipt: &[(String, Jq)],
     ) -> Option<Find> {
         let keys = join(keys, &["find"]);
-        let own = self.filters(&join(&keys, &["receipt"]), &find.receipt);
+        self.find_at(&keys, find, names, receipt)
+    }
+
+    fn find_at(
+        &mut self,
+        keys: &[&str],
+        find: &FindSpec,
+        names: &Names,
+        receipt: &[(String, Jq)],
+    ) -> Option<Find> {
+        let settles = match find.settled() {
+            Ok(seconds) => seconds.map(Duration::from_secs),
+            Err(why) => {
+                self.refuse(&join(keys, &["settles"]), why);
+                return None;
+            }
+        };
+        let before = match &find.before {
+            Some(first) => {
+                let keys = join(keys, &["before"]);
+                Some(Box::new(self.find_at(&keys, first, names, receipt)?))
+            }
+            None => None,
+        };
+        let own = self.filters(&join(keys, &["receipt"]), &find.receipt);
         Some(Find {
-            call: self.call(&join(&keys, &["request"]), &find.request, names)?,
-            take: self.jq(&join(&keys, &["take"]), &find.take)?,
+            call: self.call(&join(keys, &["request"]), &find.request, names)?,
+            take: self.jq(&join(keys, &["take"]), &find.take)?,
+            settles,
+            before,
             receipt: if own.is_empty() {
                 receipt.to_vec()
             } else {

@@ -52,6 +52,13 @@ pub trait Driver: Send + Sync {
     /// A [`Fault`]; also when the connector has no way to look.
     fn find<'a>(&'a self, act: &'a Act) -> BoxFuture<'a, Result<Option<Receipt>, Fault>>;
 
+    /// After which time an absent mark means that the act did not happen; `None`: absence proves nothing, and the act stays unknown.
+    fn settles(&self, _act: &Act) -> Option<std::time::Duration> {
+        Some(std::time::Duration::from_secs(
+            crate::domain::connector::SETTLES,
+        ))
+    }
+
     /// The connection's health in one sentence.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::compile::{Call as Asked, Program, compile};
+use super::compile::{Call as Asked, Program, by_setting, compile};
 use super::context::{DriverContext, Line};
 use super::driver::{Driver, Preview, ReadSpan};
 use super::jq::Scope;
@@ -68,6 +68,13 @@ pub fn open(
     }))
 }
 
+/// A setting that says something.
+fn set<'a>(settings: &'a Value, name: &str) -> Option<&'a Value> {
+    settings
+        .get(name)
+        .filter(|v| !v.is_null() && v.as_str() != Some(""))
+}
+
 /// Arguments by name: those given, and defaults for those that are not.
 ///
 /// # Errors
@@ -75,13 +82,18 @@ pub fn open(
 fn arguments(
     declared: &BTreeMap<String, ArgSpec>,
     given: impl IntoIterator<Item = (String, Value)>,
+    settings: &Value,
 ) -> Result<Value, String> {
     let mut all: serde_json::Map<String, Value> = given.into_iter().collect();
     for (name, spec) in declared {
         if all.contains_key(name) {
             continue;
         }
-        let Some(default) = &spec.default else {
+        let default = match by_setting(spec) {
+            Some(name) => set(settings, name),
+            None => spec.default.as_ref(),
+        };
+        let Some(default) = default else {
             let help = spec.help.as_deref().unwrap_or("the connector asks for it");
             return Err(format!("the argument {name} is missing ({help})"));
         };
@@ -265,6 +277,10 @@ impl Driver for Engine {
         Box::pin(self.find_act(act))
     }
 
+    fn settles(&self, act: &Act) -> Option<Duration> {
+        self.settled(act)
+    }
+
     fn health(&self) -> BoxFuture<'_, Result<String, Fault>> {
         Box::pin(self.look())
     }
@@ -284,7 +300,7 @@ impl Driver for Engine {
         let read = self.program.reads.get(&call.read)?;
         let asked = read.stream.as_ref()?;
         let given = call.args.iter().map(|(k, v)| (k.clone(), v.clone().into()));
-        let args = arguments(&read.args, given);
+        let args = arguments(&read.args, given, &self.settings);
         let opened = async move {
             let args = args.map_err(|why| self.fault(FaultKind::Config, &why, ""))?;
             self.open_stream(asked, &args).await

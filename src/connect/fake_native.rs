@@ -34,6 +34,7 @@ pub fn open_native(
         settings,
         reads: Default::default(),
         verbs: Vec::new(),
+        settles: 0,
         every: None,
     };
     let (registry, _) = super::registry::Registry::load(None);

@@ -151,6 +151,12 @@ impl Connections {
         self.known(&act.connection)?.find(act).await
     }
 
+    /// After which time an absent mark means that the act did not happen; `None`: never.
+    #[must_use]
+    pub fn settles(&self, act: &Act) -> Option<std::time::Duration> {
+        self.get(&act.connection)?.settles(act)
+    }
+
     /// The connection's health in one sentence.
     ///
     /// # Errors

@@ -294,6 +294,9 @@ async fn check_action(
         reason: "a test".into(),
         summary: action.summary.clone(),
     };
+    if let Some(finds) = test.finds {
+        return check_find(driver, &act, finds, test).await;
+    }
     let outcome = driver.act(&act).await;
     let word = test.outcome.as_deref().unwrap_or("confirmed");
     if outcome.word() != word {
@@ -312,6 +315,29 @@ async fn check_action(
         )?;
     }
     Ok(())
+}
+
+/// The mark of a row is `intent-1`.
+async fn check_find(
+    driver: &dyn Driver,
+    act: &Act,
+    finds: bool,
+    test: &TestSpec,
+) -> Result<(), String> {
+    let found = driver.find(act).await.map_err(|f| f.to_string())?;
+    match (found, finds) {
+        (None, false) => Ok(()),
+        (None, true) => Err("its mark was not found".into()),
+        (Some(_), false) => Err("a mark was found, and none was expected".into()),
+        (Some(receipt), true) => match &test.receipt {
+            Some(expected) => same(
+                expected,
+                &serde_json::to_value(receipt).unwrap_or_default(),
+                "receipt",
+            ),
+            None => Ok(()),
+        },
+    }
 }
 
 /// Everything expected is there and the same. Lists have the same length; `"null"` stands for nothing.
@@ -344,6 +370,7 @@ fn same(expected: &Value, got: &Value, at: &str) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
 
     #[tokio::test]
@@ -369,6 +396,61 @@ mod tests {
         }
         assert!(failed.is_empty(), "{}", failed.join("\n"));
         assert!(count > 40, "only {count} rows were run");
+    }
+
+    fn shipped(id: &str) -> ConnectorSpec {
+        let (all, _) = registry::Registry::load(None);
+        registry::parse(all.source(id).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_queue_gives_a_mark_time_and_some_absences_prove_nothing() {
+        let settles = |id: &str, action: &str| {
+            let spec = shipped(id);
+            spec.action[action].find.as_ref().unwrap().settled()
+        };
+        assert_eq!(settles("argocd", "deploy"), Ok(Some(30)));
+        assert_eq!(settles("jenkins", "rollback"), Ok(Some(600)));
+        assert_eq!(settles("github", "dispatch_back"), Ok(None));
+    }
+
+    #[tokio::test]
+    async fn what_a_find_and_a_default_say_is_checked_at_load() {
+        let text = r#"
+format = 1
+id = "x"
+name = "X"
+driver = "http"
+[settings]
+url = { required = true, type = "url" }
+[action.run]
+verb = "run"
+summary = "Run"
+danger = "low"
+args = { flow = { default = "{{ settings.floww }}" } }
+[action.run.request]
+method = "POST"
+path = "/run"
+form = { "{{ settings.urk }}" = "x" }
+[action.run.find]
+request = { path = "/runs" }
+take = "."
+settles = "soon"
+"#;
+        let source = Source {
+            file: "x.toml".into(),
+            text: text.into(),
+        };
+        let diags = run(&source, Path::new(".")).await.unwrap_err();
+        let said: Vec<String> = diags.iter().map(ToString::to_string).collect();
+        let said = said.join("\n");
+        for part in [
+            "settings.floww is not declared",
+            "settings.urk is not declared",
+            "soon",
+        ] {
+            assert!(said.contains(part), "{said}");
+        }
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub enum Verb {
     Rollback,
     /// Go on to the next step.
     Promote,
+    /// Go on past all steps, pauses and analyses.
+    PromoteFull,
     /// Stop the rollout and return to the old version.
     Abort,
     /// Hold the rollout where it is.
@@ -63,6 +65,7 @@ impl Verb {
             Self::Deploy => "deploy",
             Self::Rollback => "roll back",
             Self::Promote => "promote",
+            Self::PromoteFull => "promote fully",
             Self::Abort => "abort",
             Self::Pause => "pause",
             Self::Resume => "resume",

@@ -10,6 +10,9 @@ use serde_json::Value;
 use super::act::{Danger, Verb};
 use super::record::RecordKind;
 
+/// Seconds after which an absent mark means that the act did not happen, where the connector does not say.
+pub const SETTLES: u64 = 30;
+
 /// The format's version that this program reads.
 pub const FORMAT: u32 = 1;
 
@@ -365,6 +368,10 @@ pub struct ReadSpec {
     /// One jq per field. Without it the items themselves are the records.
     #[serde(default)]
     pub map: BTreeMap<String, String>,
+    /// jq over the list of all items, their second answers beside them: what the records are made of. Where nothing is said, of each
+    /// item.
+    #[serde(default)]
+    pub join: Option<String>,
     /// jq over a page: why it is not all of it; null where it is.
     #[serde(default)]
     pub partial: Option<String>,
@@ -477,7 +484,8 @@ fn event_stream() -> String {
 pub struct ArgSpec {
     /// What to give.
     pub help: Option<String>,
-    /// Taken where none is given; without one the argument is required. `{{ args.NAME }}` takes another argument's value.
+    /// Taken where none is given; without one the argument is required. `{{ args.NAME }}` takes another argument's value,
+    /// `{{ settings.NAME }}` the connection's setting; where that is empty, the argument is required.
     pub default: Option<Value>,
 }
 
@@ -548,6 +556,28 @@ pub struct FindSpec {
     /// jq over what was found; the action's own receipt where nothing is said.
     #[serde(default)]
     pub receipt: BTreeMap<String, String>,
+    /// After this time an absent mark means that the act did not happen, such as `10m` where the vendor queues; `never` where absence
+    /// proves nothing. [`SETTLES`] seconds where nothing is said.
+    #[serde(default)]
+    pub settles: Option<String>,
+    /// Looked at first: where the mark is before it comes here, such as a queue.
+    #[serde(default)]
+    pub before: Option<Box<FindSpec>>,
+}
+
+impl FindSpec {
+    /// Seconds after which an absent mark means that the act did not happen; `None`: absence proves nothing.
+    ///
+    /// # Errors
+    /// Why it is no span.
+    pub fn settled(&self) -> Result<Option<u64>, String> {
+        match self.settles.as_deref() {
+            None => Ok(Some(SETTLES)),
+            Some("never") => Ok(None),
+            Some(text) => super::time::parse_duration(text)
+                .map(|span| Some(u64::try_from(span.num_seconds()).unwrap_or(0))),
+        }
+    }
 }
 
 /// A test row, run without any network.
@@ -572,6 +602,8 @@ pub struct TestSpec {
     pub sends: Option<Value>,
     /// What an action must come to: confirmed, refused or unknown.
     pub outcome: Option<String>,
+    /// The action is not performed: its mark is looked up, and must be found, or not.
+    pub finds: Option<bool>,
     /// The receipt's fields that must be so.
     pub receipt: Option<Value>,
     /// A fault's kind that must come, such as `bad_shape`.

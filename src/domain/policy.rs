@@ -146,6 +146,9 @@ pub struct Connection {
     /// What its connector can do; filled in when the connector is loaded.
     #[serde(default)]
     pub verbs: Vec<Verb>,
+    /// Seconds for which an accepted act may leave no trace at the vendor, such as in a queue; filled in when the connector is loaded.
+    #[serde(default)]
+    pub settles: u64,
 }
 
 impl Connection {

@@ -136,6 +136,9 @@ pub struct HistoryEntry {
     pub version: String,
     /// When it was deployed.
     pub at: Option<Instant>,
+    /// Further ids that belong to it, where going back takes more than one act: one a region.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<String>,
 }
 
 /// One metric of a vendor's own analysis.
@@ -222,6 +225,10 @@ pub struct Deployment {
     pub analysis: Vec<Analysis>,
     /// Until when the old version still runs beside the new one, so that going back is a switch (blue-green).
     pub fast_until: Option<Instant>,
+    /// How many entries the vendor keeps in the history.
+    pub history_limit: Option<u32>,
+    /// What changes the count of instances by itself; `None`: not known.
+    pub autoscalers: Option<Vec<String>>,
     /// Who writes this deployment from a source of truth and would put back what is changed by hand; `None`: nobody that is known.
     pub managed_by: Option<String>,
 }

@@ -143,30 +143,41 @@ fn steps_of(
         let hold = act(Verb::Hold, vec![("field", field.clone())], title.clone());
         steps.push(step("hold", StepKind::Hold { act: hold }, title));
     }
-    let entry = part
-        .record
-        .history
+    let entry = part.record.history.iter().find(|h| h.version == part.to);
+    let ids: Vec<&String> = entry
         .iter()
-        .find(|h| h.version == part.to)
-        .map(|h| h.id.clone());
+        .flat_map(|h| std::iter::once(&h.id).chain(&h.also))
+        .collect();
     let title = format!("roll {name} back {} → {}", part.from, part.to);
-    let mut extra = vec![
+    let extra = vec![
         ("version", Value::String(part.to.clone())),
         ("ref", Value::String(part.to.clone())),
         ("from", Value::String(part.from.clone())),
     ];
-    if let Some(entry) = entry {
-        extra.push(("history_id", Value::String(entry)));
-    }
-    steps.push(step(
-        "rollback",
-        StepKind::Act {
-            act: act(Verb::Rollback, extra, title.clone()),
+    // Where going back takes one act a region, each is a step of its own: what came of it stands beside it.
+    let count = ids.len().max(1);
+    for n in 0..count {
+        let mut extra = extra.clone();
+        if let Some(id) = ids.get(n) {
+            extra.push(("history_id", Value::String((*id).clone())));
+        }
+        let title = match count {
+            1 => title.clone(),
+            _ => format!("{title}, {} of {count}", n + 1),
+        };
+        let mut act = act(Verb::Rollback, extra, title.clone());
+        let mut id = "rollback".to_owned();
+        if n > 0 {
+            act.id = format!("{}/{}", act.id, n + 1);
+            id = format!("{id}/{}", n + 1);
+        }
+        let kind = StepKind::Act {
+            act,
             from: part.from.clone(),
             to: part.to.clone(),
-        },
-        title,
-    ));
+        };
+        steps.push(step(&id, kind, title));
+    }
     steps.push(step(
         "live",
         StepKind::AwaitVersion {

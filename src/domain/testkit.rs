@@ -58,6 +58,7 @@ fn connection(name: &str, reads: &[(RecordKind, u64)], verbs: &[Verb]) -> Connec
             })
             .collect(),
         verbs: verbs.to_vec(),
+        settles: 0,
     }
 }
 
@@ -294,6 +295,7 @@ pub fn deployment(service: &str, version: &str) -> Deployment {
             id: "7".into(),
             version: OLD.into(),
             at: Some(tuesday() - Duration::days(3)),
+            also: Vec::new(),
         }],
         ..Deployment::default()
     }
@@ -400,6 +402,15 @@ impl Vendors {
                 d.version = text("version").unwrap();
                 d.state = DeployState::Running;
                 (d.step, d.weight) = (None, None);
+            }
+            Verb::PromoteFull => {
+                (d.step, d.weight) = (d.steps, Some(100.0));
+                d.state = DeployState::Succeeded;
+                d.finished_at = Some(now);
+            }
+            Verb::Retry => {
+                (d.step, d.weight) = (Some(1), Some(10.0));
+                d.state = DeployState::Paused;
             }
             Verb::Abort => {
                 d.version = d.previous.take().unwrap();

@@ -120,6 +120,11 @@ impl Index {
                 })
                 .collect();
             connection.verbs = spec.action.values().map(|a| a.verb).collect();
+            let finds = spec.action.values().filter_map(|a| a.find.as_ref());
+            connection.settles = finds
+                .filter_map(|f| f.settled().ok().flatten())
+                .max()
+                .unwrap_or(0);
         }
     }
 }

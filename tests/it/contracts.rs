@@ -130,6 +130,23 @@ const LEFT_OUT: &[(&str, &str)] = &[
         "jenkins",
         "/job/{{ settings.job | path }}/{{ item.number }}/wfapi/describe",
     ),
+    (
+        "jenkins",
+        "/job/{{ settings.job | path }}/{{ args.id }}/wfapi/pendingInputActions",
+    ),
+    (
+        "jenkins",
+        "/job/{{ settings.job | path }}/{{ args.id }}/wfapi/inputSubmit",
+    ),
+    // The description has them of the last build only.
+    (
+        "jenkins",
+        "/job/{{ settings.job | path }}/{{ args.id }}/stop",
+    ),
+    (
+        "jenkins",
+        "/job/{{ settings.job | path }}/{{ args.id }}/api/json",
+    ),
 ];
 
 /// The names of a request's query parameters.

@@ -1,11 +1,12 @@
 //! Acts: sent once, looked up by their mark, previewed without secrets.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Engine, arguments, filter};
-use crate::connect::compile::{Action, Jq, Step};
+use super::{Engine, arguments, filter, set};
+use crate::connect::compile::{Action, Find, Jq, Step, by_setting};
 use crate::connect::driver::Preview;
 use crate::connect::jq::Scope;
 use crate::connect::records::clean_json;
@@ -49,9 +50,14 @@ impl Engine {
     /// The action for an act's verb. Where a connector has several, the one most of whose required arguments are given.
     fn action_for(&self, act: &Act) -> Option<&Action> {
         let fits = |action: &&Action| {
-            let required = action.args.iter().filter(|(_, a)| a.default.is_none());
-            let (given, missing): (Vec<_>, Vec<_>) =
-                required.partition(|(name, _)| act.args.contains_key(*name));
+            let required = action
+                .args
+                .iter()
+                .filter(|(_, a)| a.default.is_none() || by_setting(a).is_some());
+            let (given, missing): (Vec<_>, Vec<_>) = required.partition(|(name, spec)| {
+                act.args.contains_key(*name)
+                    || by_setting(spec).is_some_and(|s| set(&self.settings, s).is_some())
+            });
             (missing.is_empty(), given.len())
         };
         self.program
@@ -70,7 +76,7 @@ impl Engine {
                 "do it at the vendor and note it by word",
             ));
         };
-        let args = arguments(&action.args, act.args.clone())
+        let args = arguments(&action.args, act.args.clone(), &self.settings)
             .map_err(|why| self.fault(FaultKind::Config, &why, "set it in the service's target"))?;
         Ok((action, args))
     }
@@ -248,12 +254,40 @@ impl Engine {
                 "look at the vendor and settle it by word",
             ));
         };
+        let mut place: Option<&Find> = Some(find);
+        // The way of a mark: first where it comes first, so that one that moves on meanwhile is met later.
+        let mut way = Vec::new();
+        while let Some(find) = place {
+            way.push(find);
+            place = find.before.as_deref();
+        }
+        for find in way.into_iter().rev() {
+            let found = self.find_in(act, find, &args).await?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    /// After which time an absent mark means that the act did not happen; `None`: never.
+    pub(super) fn settled(&self, act: &Act) -> Option<Duration> {
+        let (action, _) = self.known_action(act).ok()?;
+        action.find.as_ref()?.settles
+    }
+
+    async fn find_in(
+        &self,
+        act: &Act,
+        find: &Find,
+        args: &Value,
+    ) -> Result<Option<Receipt>, Fault> {
         let transport = self.line.transport().await?;
         let intent = intent(act);
-        let values = self.values(&args).with("intent", intent.clone());
+        let values = self.values(args).with("intent", intent.clone());
         let request = self.request(&find.call, &values).await?;
-        let (reply, body) = self.ask(&transport, &find.call, &request, &args).await?;
-        let scope = self.scope(&args, &intent, Some(&reply));
+        let (reply, body) = self.ask(&transport, &find.call, &request, args).await?;
+        let scope = self.scope(args, &intent, Some(&reply));
         let found = filter::one(&find.take, body, scope.clone())
             .await
             .map_err(|why| self.fault(FaultKind::BadShape, &format!("find: {why}"), ""))?;
@@ -273,7 +307,7 @@ impl Engine {
             (Some(json), _) => shown_json(json, &values),
             (None, Some(form)) => form
                 .iter()
-                .map(|(name, t)| (name.clone(), shown(t, &values)))
+                .map(|(name, t)| (plain(name, &values), shown(t, &values)))
                 .filter(|(_, v)| v.as_str() != Some(""))
                 .collect(),
             (None, None) => Value::Null,
@@ -284,6 +318,11 @@ impl Engine {
             body: clean_json(&body, WIDEST),
         })
     }
+}
+
+/// A form field's name as it is sent.
+fn plain(name: &Template, values: &Values) -> String {
+    name.render(values).unwrap_or_else(|_| name.text().into())
 }
 
 fn shown(template: &Template, values: &Values) -> Value {

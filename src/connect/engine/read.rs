@@ -47,7 +47,7 @@ impl Engine {
             return Err(self.fault(FaultKind::Config, &what, ""));
         };
         let given = call.args.iter().map(|(k, v)| (k.clone(), v.clone().into()));
-        let args = arguments(&read.args, given).map_err(|why| {
+        let args = arguments(&read.args, given, &self.settings).map_err(|why| {
             self.fault(FaultKind::Config, &format!("read {}: {why}", call.read), "")
         })?;
         let transport = self.line.transport().await?;
@@ -55,6 +55,12 @@ impl Engine {
         if let Some(each) = &read.each {
             self.second_calls(&transport, &call.read, each, &args, &mut got)
                 .await?;
+        }
+        if let Some(join) = &read.join {
+            let all = Value::Array(std::mem::take(&mut got.items));
+            got.items = filter::all(join, all.clone(), got.scope.clone(), ITEMS)
+                .await
+                .map_err(|why| self.misshapen(&transport, &call.read, "join", &why, &all))?;
         }
         let records = self
             .map(&transport, &call.read, read, got.items, got.scope)

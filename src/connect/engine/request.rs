@@ -35,9 +35,22 @@ impl Engine {
             }
             Ok(out)
         };
+        let fields = |form: &[(Template, Template)]| -> Result<Vec<(String, String)>, Fault> {
+            let mut out = Vec::new();
+            for (name, template) in form {
+                let name = name.render(&values).map_err(config)?;
+                let value = template.render(&values).map_err(config)?;
+                match (name.is_empty(), value.is_empty()) {
+                    (_, true) => {}
+                    (true, false) => return Err(config("a form's field has no name".to_owned())),
+                    (false, false) => out.push((name, value)),
+                }
+            }
+            Ok(out)
+        };
         let body = match (&asked.json, &asked.form) {
             (Some(json), _) => Payload::Json(json.render(&values).map_err(config)?),
-            (None, Some(form)) => Payload::Form(pairs(form)?),
+            (None, Some(form)) => Payload::Form(fields(form)?),
             (None, None) => Payload::Empty,
         };
         Ok(Request {

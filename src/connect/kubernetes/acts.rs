@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Kubernetes;
 use super::api::{self, Kind, Object, Patch, Patched, Within};
-use super::plan::{Plan, essence, plan, took_effect};
+use super::plan::{Plan, essence, lacks_full, plan, took_effect};
 use super::rollout::{current_hash, stable_hash};
 use super::session::Session;
 use super::shape::{Mark, flag, marks, number, text};
@@ -20,6 +20,8 @@ use crate::domain::text::clean;
 const TRIES: usize = 4;
 /// How long a rolled-back Rollout is watched for the controller to begin, before it is promoted past its steps.
 const BEGIN: Duration = Duration::from_secs(20);
+/// The same where a mark is looked up: it is looked up again soon.
+const BEGIN_SOON: Duration = Duration::from_secs(2);
 /// Between two looks at it.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -27,6 +29,14 @@ const LOOK: Duration = Duration::from_millis(500);
 enum Stop {
     Refused(String),
     Unknown(String),
+}
+
+/// Why a rollout was not promoted past its steps.
+enum Short {
+    /// It will not be: refused, or no longer what it was.
+    Never(String),
+    /// Not yet, or it is not known.
+    NotYet(String),
 }
 
 /// What came of one try.
@@ -76,7 +86,7 @@ impl Kubernetes {
                 .send(&session, &object, &made, &mut live, &mut marked)
                 .await?
             {
-                Sent::Done(done) => return Ok(self.finish(&session, &object, &made, done).await),
+                Sent::Done(done) => return self.finish(&session, &object, &made, done).await,
                 Sent::Moved(fault) => fault,
             };
             let before = std::mem::replace(
@@ -141,14 +151,15 @@ impl Kubernetes {
         }
     }
 
-    /// The receipt; a rollback to something older than what is stable is promoted past its steps.
+    /// The receipt; a rollback to something older than what is stable is promoted past its steps. Until that is known the act is
+    /// unknown: looking it up by its mark finishes it.
     async fn finish(
         &self,
         session: &Session,
         object: &Object,
         made: &Plan,
         done: Value,
-    ) -> Receipt {
+    ) -> Result<Receipt, Stop> {
         let mut receipt = Receipt {
             id: Some(object.id()),
             ..Receipt::default()
@@ -158,17 +169,23 @@ impl Kubernetes {
             .fields
             .insert("generation".into(), json!(generation));
         if let Some(hash) = &made.then_full {
-            let said = match self.skip_steps(session, object, hash, generation).await {
+            let said = match self
+                .skip_steps(session, object, hash, generation, BEGIN)
+                .await
+            {
                 Ok(said) => said.to_owned(),
-                Err(why) => self.said(&format!(
-                    "it goes back step by step: promote it fully ({why})"
-                )),
+                Err(Short::Never(why)) => self.said(&by_steps(&why)),
+                Err(Short::NotYet(why)) => {
+                    return Err(Stop::Unknown(format!(
+                        "the template is back, but it is not promoted past its steps yet: {why}"
+                    )));
+                }
             };
             receipt
                 .fields
                 .insert("steps".into(), clean(&said, 300).into());
         }
-        receipt
+        Ok(receipt)
     }
 
     /// Waits until the controller has taken up the template, then promotes it fully.
@@ -178,15 +195,16 @@ impl Kubernetes {
         object: &Object,
         hash: &str,
         generation: Option<i64>,
-    ) -> Result<&'static str, String> {
+        begin: Duration,
+    ) -> Result<&'static str, Short> {
         let wait = async {
             loop {
                 let live = api::get(&session.transport, object)
                     .await
-                    .map_err(|f| f.to_string())?;
+                    .map_err(|f| Short::NotYet(f.to_string()))?;
                 let seen = text(&live, "/status/observedGeneration").and_then(|g| g.parse().ok());
                 if number(&live, "/metadata/generation") != generation {
-                    return Err("it was changed again".to_owned());
+                    return Err(Short::Never("it was changed again".to_owned()));
                 }
                 if seen == generation && current_hash(&live) == hash {
                     return Ok(live);
@@ -194,9 +212,12 @@ impl Kubernetes {
                 tokio::time::sleep(LOOK).await;
             }
         };
-        let mut live = tokio::time::timeout(BEGIN, wait)
-            .await
-            .map_err(|_| "the controller did not begin within 20 s".to_owned())??;
+        let mut live = tokio::time::timeout(begin, wait).await.map_err(|_| {
+            Short::NotYet(format!(
+                "the controller did not begin within {} s",
+                begin.as_secs()
+            ))
+        })??;
         for _ in 0..TRIES {
             if stable_hash(&live) == hash || flag(&live, "/status/promoteFull") {
                 return Ok("it is back without steps");
@@ -211,30 +232,55 @@ impl Kubernetes {
                 Patched::Moved(_) => {
                     live = api::get(&session.transport, object)
                         .await
-                        .map_err(|f| f.to_string())?;
+                        .map_err(|f| Short::NotYet(f.to_string()))?;
                     if current_hash(&live) != hash {
-                        return Err("it was changed again".to_owned());
+                        return Err(Short::Never("it was changed again".to_owned()));
                     }
                 }
-                Patched::Refused(fault) | Patched::Unclear(fault) => return Err(fault.to_string()),
+                Patched::Refused(fault) => return Err(Short::Never(fault.to_string())),
+                Patched::Unclear(fault) => return Err(Short::NotYet(fault.to_string())),
             }
         }
-        Err("it is written to all the time".to_owned())
+        Err(Short::NotYet("it is written to all the time".to_owned()))
     }
 
-    /// Looks for an act's mark, and for acts on the status also for its effect.
+    /// Looks for an act's mark, and for acts on the status also for its effect. A rollback of which only the template went out is
+    /// finished here: that patch holds for that template alone and does the same however often it is sent.
     pub(super) async fn look_up(&self, act: &Act) -> Result<Option<Receipt>, Fault> {
         let session = self.session().await?;
         let object = self.target(&session, act).await?;
         let live = api::get(&session.transport, &object).await?;
         let all = marks(&live);
         let mine: Option<&Mark> = all.iter().find(|m| m.id == act.id);
-        Ok(mine
-            .filter(|m| took_effect(act, m, &live))
-            .map(|_| Receipt {
-                id: Some(object.id()),
-                ..Receipt::default()
-            }))
+        let Some(mark) = mine.filter(|m| took_effect(act, m, &live)) else {
+            return Ok(None);
+        };
+        let mut receipt = Receipt {
+            id: Some(object.id()),
+            ..Receipt::default()
+        };
+        if let Some(hash) = lacks_full(act, mark, &live) {
+            let generation = number(&live, "/metadata/generation");
+            let said = match self
+                .skip_steps(&session, &object, hash, generation, BEGIN_SOON)
+                .await
+            {
+                Ok(said) => said.to_owned(),
+                Err(Short::Never(why)) => by_steps(&why),
+                Err(Short::NotYet(why)) => {
+                    return Err(self.fault(
+                        FaultKind::Unreachable,
+                        &format!(
+                            "the template is back, but it is not promoted past its steps: {why}"
+                        ),
+                        "it is tried again",
+                    ));
+                }
+            };
+            let said = self.said(&clean(&said, 300));
+            receipt.fields.insert("steps".into(), said.into());
+        }
+        Ok(Some(receipt))
     }
 
     /// What an act would send.
@@ -294,6 +340,10 @@ impl Kubernetes {
             .await?
             .items)
     }
+}
+
+fn by_steps(why: &str) -> String {
+    format!("it goes back step by step: promote it fully ({why})")
 }
 
 /// The object could not be read again: what was sent before was refused by the server.

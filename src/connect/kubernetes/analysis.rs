@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::shape::{list, number, text};
+use crate::domain::text::clean;
 
 /// Most metrics of one run that are told.
 const MOST: usize = 20;
@@ -57,16 +58,23 @@ fn measured(result: &Value) -> i64 {
 fn doubt(spec: &Value, result: Option<&Value>) -> Option<String> {
     let provider = spec.get("provider").and_then(Value::as_object);
     let judges = provider.is_some_and(|p| p.keys().any(|k| JUDGES.contains(&k.as_str())));
-    let free = text(spec, "/failureCondition").is_none()
-        && text(spec, "/successCondition").is_none()
-        && !judges;
+    let conditions: Vec<&str> = ["/failureCondition", "/successCondition"]
+        .iter()
+        .filter_map(|p| text(spec, p).map(str::trim))
+        .filter(|c| !c.is_empty())
+        .collect();
     let phase = result.and_then(|r| text(r, "/phase")).unwrap_or_default();
     let mut found = Vec::new();
     if phase == "Successful" && result.is_none_or(|r| measured(r) == 0) {
         found.push("successful with 0 measurements".to_owned());
     }
-    if free {
+    if !judges && conditions.is_empty() {
         found.push("it has no condition: it cannot fail".to_owned());
+    } else if !judges && !conditions.iter().any(|c| looks(c)) {
+        let said = clean(&conditions.join(", "), 80);
+        found.push(format!(
+            "its condition ({said}) never looks at the result: it proves nothing"
+        ));
     }
     if result.is_some_and(|r| r.get("dryRun") == Some(&Value::Bool(true))) {
         found.push("it runs dry: it decides nothing".to_owned());
@@ -87,6 +95,13 @@ fn doubt(spec: &Value, result: Option<&Value>) -> Option<String> {
         _ => {}
     }
     (!found.is_empty()).then(|| found.join("; "))
+}
+
+/// Does a condition look at what was measured? Argo Rollouts gives it as `result`; without it the answer is always the same.
+fn looks(condition: &str) -> bool {
+    condition
+        .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+        .any(|word| word == "result")
 }
 
 /// A number, or a text of digits (Kubernetes' int-or-string).
@@ -132,10 +147,14 @@ mod tests {
     #[case(json!({"successCondition": "result < 1"}), json!({"phase": "Successful"}), Some("successful with 0 measurements"))]
     #[case(json!({"provider": {"prometheus": {}}}), json!({"phase": "Successful", "count": 3, "successful": 3}), Some("it has no condition: it cannot fail"))]
     #[case(json!({"provider": {"job": {}}}), json!({"phase": "Successful", "successful": 1}), None)]
-    #[case(json!({"failureCondition": "x", "count": "3", "failureLimit": 3}), json!({"phase": "Running", "failed": 1}), Some("its failureLimit 3 is never passed in 3 measurements: it cannot fail"))]
-    #[case(json!({"failureCondition": "x", "failureLimit": -1}), json!({"phase": "Running", "failed": 1}), Some("its failureLimit is off: it cannot fail"))]
-    #[case(json!({"failureCondition": "x"}), json!({"phase": "Successful", "successful": 2, "dryRun": true}), Some("it runs dry: it decides nothing"))]
-    #[case(json!({"failureCondition": "x", "count": 5, "failureLimit": 2}), json!({"phase": "Successful", "successful": 5}), None)]
+    #[case(json!({"successCondition": "true"}), json!({"phase": "Successful", "successful": 3}), Some("its condition (true) never looks at the result: it proves nothing"))]
+    #[case(json!({"successCondition": " 1 == 1 ", "failureCondition": "results > 2"}), json!({"phase": "Successful", "successful": 3}), Some("its condition (results > 2, 1 == 1) never looks at the result: it proves nothing"))]
+    #[case(json!({"successCondition": " ", "failureCondition": ""}), json!({"phase": "Successful", "successful": 3}), Some("it has no condition: it cannot fail"))]
+    #[case(json!({"successCondition": "true", "failureCondition": "result[0] > 2"}), json!({"phase": "Successful", "successful": 3}), None)]
+    #[case(json!({"failureCondition": "result > 1", "count": "3", "failureLimit": 3}), json!({"phase": "Running", "failed": 1}), Some("its failureLimit 3 is never passed in 3 measurements: it cannot fail"))]
+    #[case(json!({"failureCondition": "result > 1", "failureLimit": -1}), json!({"phase": "Running", "failed": 1}), Some("its failureLimit is off: it cannot fail"))]
+    #[case(json!({"failureCondition": "result > 1"}), json!({"phase": "Successful", "successful": 2, "dryRun": true}), Some("it runs dry: it decides nothing"))]
+    #[case(json!({"failureCondition": "result > 1", "count": 5, "failureLimit": 2}), json!({"phase": "Successful", "successful": 5}), None)]
     fn a_metric_that_proves_nothing_is_named(
         #[case] spec: Value,
         #[case] result: Value,
@@ -155,7 +174,7 @@ mod tests {
     #[test]
     fn a_run_without_a_status_is_unknown() {
         let record = record(
-            &json!({"metadata": {"name": "r"}, "spec": {"metrics": [{"name": "m", "failureCondition": "x"}]}}),
+            &json!({"metadata": {"name": "r"}, "spec": {"metrics": [{"name": "m", "failureCondition": "result > 1"}]}}),
         );
         assert_eq!(
             (&record["state"], &record["metrics"][0]["state"]),

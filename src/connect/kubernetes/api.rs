@@ -25,6 +25,8 @@ pub enum Kind {
     ReplicaSet,
     /// An analysis of a Rollout.
     AnalysisRun,
+    /// What changes an object's count of instances by itself.
+    Autoscaler,
 }
 
 impl Kind {
@@ -33,6 +35,7 @@ impl Kind {
         match self {
             Self::Rollout | Self::AnalysisRun => "/apis/argoproj.io/v1alpha1",
             Self::Deployment | Self::ReplicaSet => "/apis/apps/v1",
+            Self::Autoscaler => "/apis/autoscaling/v2",
         }
     }
 
@@ -44,6 +47,7 @@ impl Kind {
             Self::Deployment => "deployments",
             Self::ReplicaSet => "replicasets",
             Self::AnalysisRun => "analysisruns",
+            Self::Autoscaler => "horizontalpodautoscalers",
         }
     }
 
@@ -55,6 +59,7 @@ impl Kind {
             Self::Deployment => "deployment",
             Self::ReplicaSet => "replicaset",
             Self::AnalysisRun => "analysisrun",
+            Self::Autoscaler => "horizontalpodautoscaler",
         }
     }
 }

@@ -245,19 +245,68 @@ async fn in_pod() -> Result<Access, String> {
     })
 }
 
-/// The kubeconfig files that kubectl would read.
-#[must_use]
-pub fn usual_files() -> Vec<PathBuf> {
-    if let Some(list) = std::env::var_os("KUBECONFIG").filter(|l| !l.is_empty()) {
-        return std::env::split_paths(&list)
-            .filter(|p| p.is_absolute() && p.exists())
-            .collect();
+/// Where kubectl would look: the files that are there, and those of `KUBECONFIG` that are not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Usual {
+    /// To be read, in their order.
+    pub files: Vec<PathBuf>,
+    /// Named, and not there.
+    pub missing: Vec<PathBuf>,
+}
+
+impl Usual {
+    /// Of `KUBECONFIG`, else of the home folder.
+    #[must_use]
+    pub fn of_user() -> Self {
+        let home = std::env::home_dir().map(|home| home.join(".kube/config"));
+        match std::env::var_os("KUBECONFIG").filter(|l| !l.is_empty()) {
+            Some(list) => Self::of(&list),
+            None => Self {
+                files: home.filter(|p| p.exists()).into_iter().collect(),
+                missing: Vec::new(),
+            },
+        }
     }
-    std::env::home_dir()
-        .map(|home| home.join(".kube/config"))
-        .filter(|p| p.exists())
-        .into_iter()
-        .collect()
+
+    /// Of a list as it stands in `KUBECONFIG`; a relative path starts at the working folder, as it does for kubectl.
+    #[must_use]
+    pub fn of(list: &std::ffi::OsStr) -> Self {
+        let paths = std::env::split_paths(list)
+            .filter(|p| !p.as_os_str().is_empty())
+            .map(|p| std::path::absolute(&p).unwrap_or(p));
+        let (files, missing) = paths.partition(|p| p.exists());
+        Self { files, missing }
+    }
+
+    /// The files, or why none of them can be read.
+    ///
+    /// # Errors
+    /// `KUBECONFIG` names files, and none of them is there.
+    pub fn found(&self) -> Result<&[PathBuf], String> {
+        if self.files.is_empty() && !self.missing.is_empty() {
+            return Err(self.lacks());
+        }
+        Ok(&self.files)
+    }
+
+    /// A fault's reason, with the files that were not there: what was looked for may stand in one of them.
+    #[must_use]
+    pub fn explain(&self, why: String) -> String {
+        if self.missing.is_empty() {
+            why
+        } else {
+            format!("{why}; {}", self.lacks())
+        }
+    }
+
+    fn lacks(&self) -> String {
+        let names: Vec<String> = self
+            .missing
+            .iter()
+            .map(|p| p.display().to_string())
+            .collect();
+        format!("KUBECONFIG names {}, which is not there", names.join(", "))
+    }
 }
 
 /// A file of text.
@@ -275,4 +324,32 @@ async fn bytes_of(path: &Path) -> Result<Vec<u8>, String> {
         return Err(format!("{} is larger than 4 MiB", path.display()));
     }
     tokio::fs::read(path).await.map_err(bad)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_relative_kubeconfig_is_read_and_a_missing_one_is_named() {
+        // Tests run in the package's folder.
+        let there = Usual::of("Cargo.toml:/nowhere/config".as_ref());
+        assert_eq!(
+            there.files,
+            [std::env::current_dir().unwrap().join("Cargo.toml")]
+        );
+        assert_eq!(there.found().unwrap(), there.files);
+        assert_eq!(
+            there.explain("the kubeconfig has no context \"x\"".into()),
+            "the kubeconfig has no context \"x\"; KUBECONFIG names /nowhere/config, which is not there"
+        );
+        let gone = Usual::of("/nowhere/config:".as_ref());
+        assert_eq!(
+            gone.found().unwrap_err(),
+            "KUBECONFIG names /nowhere/config, which is not there"
+        );
+        // No KUBECONFIG and no file in the home folder: this may be a pod.
+        assert_eq!(Usual::default().found().unwrap(), &[] as &[PathBuf]);
+    }
 }

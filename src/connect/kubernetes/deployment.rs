@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::rollout::Phase;
 use super::shape::{
-    app, flag, label, list, managed_by, marks, number, owned, revision, text, version,
+    REVISIONS, app, flag, label, list, managed_by, marks, number, owned, revision, text, version,
 };
 
 /// The phase of a Deployment.
@@ -119,6 +119,7 @@ pub fn record(deployment: &Value, sets: &[Value], environment: Option<&str>) -> 
         "intent": marks(deployment).last().map(|m| m.id.clone()),
         "revision": format!("{} {}", number(deployment, "/metadata/generation").unwrap_or(0), now.unwrap_or(0)),
         "history": history,
+        "history_limit": number(deployment, "/spec/revisionHistoryLimit").unwrap_or(REVISIONS),
         "managed_by": managed_by(deployment),
     })
 }

@@ -227,21 +227,25 @@ impl Kubernetes {
         };
         let (mut runs, missed) = self.analyses(&session, &rollouts).await;
         partial.extend(missed);
+        // Who may not list them does not know of any, which the passport says; the deployments are no worse for it.
+        let scalers = match rollouts.len() + plain.len() {
+            0 => None,
+            _ => self.list(&session, Kind::Autoscaler, false).await.ok(),
+        };
         let took = (self.clock.now().real - begun).to_std().unwrap_or_default();
         let environment = self.environment.as_deref();
         let mut items: Vec<Value> = rollouts
             .iter()
             .map(|ro| {
                 let own = runs.remove(&id_of(Kind::Rollout, ro)).unwrap_or_default();
-                rollout::record(ro, &sets, &own, environment)
+                let record = rollout::record(ro, &sets, &own, environment);
+                with_scalers(record, "Rollout", ro, scalers.as_ref())
             })
             .collect();
-        items.extend(
-            plain
-                .iter()
-                .filter(|d| !stands_in(d, &rollouts))
-                .map(|d| deployment::record(d, &sets, environment)),
-        );
+        items.extend(plain.iter().filter(|d| !stands_in(d, &rollouts)).map(|d| {
+            let record = deployment::record(d, &sets, environment);
+            with_scalers(record, "Deployment", d, scalers.as_ref())
+        }));
         // Its times carry their offset.
         let typed = records::build(RecordKind::Deployment, items, chrono_tz::UTC);
         let records = typed.map_err(|(at, misfit)| {
@@ -361,6 +365,35 @@ impl Kubernetes {
     }
 }
 
+/// The record with the autoscalers that name the object; without them where they could not be listed whole.
+fn with_scalers(mut record: Value, kind: &str, object: &Value, scalers: Option<&List>) -> Value {
+    let Some(all) = scalers.filter(|l| l.partial.is_none()) else {
+        return record;
+    };
+    let place = |v: &Value| text(v, "/metadata/namespace").map(str::to_owned);
+    let own: Vec<String> = all
+        .items
+        .iter()
+        .filter(|s| {
+            place(s) == place(object)
+                && text(s, "/spec/scaleTargetRef/kind") == Some(kind)
+                && text(s, "/spec/scaleTargetRef/name") == text(object, "/metadata/name")
+        })
+        .map(|s| {
+            format!(
+                "HorizontalPodAutoscaler {} ({} to {} instances)",
+                text(s, "/metadata/name").unwrap_or_default(),
+                shape::number(s, "/spec/minReplicas").unwrap_or(1),
+                shape::number(s, "/spec/maxReplicas").unwrap_or(0),
+            )
+        })
+        .collect();
+    if let Some(map) = record.as_object_mut() {
+        map.insert("autoscalers".into(), json!(own));
+    }
+    record
+}
+
 impl Driver for Kubernetes {
     fn read<'a>(
         &'a self,
@@ -400,6 +433,7 @@ impl Driver for Kubernetes {
             Verb::Deploy,
             Verb::Rollback,
             Verb::Promote,
+            Verb::PromoteFull,
             Verb::Abort,
             Verb::Pause,
             Verb::Resume,

@@ -14,6 +14,9 @@ use crate::domain::time::Instant;
 /// The label by which Argo Rollouts and Kubernetes tell templates apart; it is no part of the template itself.
 const HASHES: [&str; 2] = ["rollouts-pod-template-hash", "pod-template-hash"];
 
+/// In a mark: its act is whole only when this template's hash was promoted past the steps.
+const THEN_FULL: &str = "then full ";
+
 /// What an act sends.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
@@ -43,6 +46,7 @@ pub fn shown(act: &Act) -> Option<(bool, Value)> {
                 json!({ "template": { "of revision": act.args.get("history_id"), "version": act.args.get("version") } }),
             ),
         ),
+        Verb::PromoteFull => (true, status(json!({ "promoteFull": true }))),
         Verb::Promote if wants(act, "full") => (true, status(json!({ "promoteFull": true }))),
         Verb::Promote | Verb::Resume => (true, status(json!({ "pauseConditions": null }))),
         Verb::Pause => (false, spec(json!({ "paused": true }))),
@@ -97,10 +101,11 @@ pub fn plan(
         (Verb::Pause, _) => of.pause(),
         (Verb::Restart, _) => of.restart(),
         (Verb::Resume, Kind::Deployment) => of.unpause(),
+        (Verb::PromoteFull, Kind::Rollout) => of.promote_full(),
         (Verb::Promote | Verb::Resume, Kind::Rollout) => of.promote(),
         (Verb::Abort, Kind::Rollout) => of.abort(),
         (Verb::Retry, Kind::Rollout) => of.retry(),
-        (Verb::Promote | Verb::Abort | Verb::Retry, _) => Err(format!(
+        (Verb::Promote | Verb::PromoteFull | Verb::Abort | Verb::Retry, _) => Err(format!(
             "a plain Deployment cannot {}: roll it back, or pause it",
             act.verb.word()
         )),
@@ -164,8 +169,8 @@ impl On<'_> {
         }
     }
 
-    /// Operations on the object as it was read, and the mark with them.
-    fn operations(&self, mut list: Vec<Value>) -> Plan {
+    /// Operations on the object as it was read, and the mark with them; `at` says what is still to be done after them.
+    fn operations(&self, mut list: Vec<Value>, at: &str) -> Plan {
         let mut all =
             vec![json!({ "op": "test", "path": "/metadata/resourceVersion", "value": self.read })];
         all.append(&mut list);
@@ -175,9 +180,9 @@ impl On<'_> {
             .is_some_and(Value::is_object);
         all.push(if has {
             let path = format!("/metadata/annotations/{}", MARKS.replace('/', "~1"));
-            json!({ "op": "add", "path": path, "value": self.mark("") })
+            json!({ "op": "add", "path": path, "value": self.mark(at) })
         } else {
-            json!({ "op": "add", "path": "/metadata/annotations", "value": { MARKS: self.mark("") } })
+            json!({ "op": "add", "path": "/metadata/annotations", "value": { MARKS: self.mark(at) } })
         });
         Plan {
             mark: None,
@@ -236,10 +241,11 @@ impl On<'_> {
             return Err(format!("it asks for {wanted} already"));
         }
         let path = format!("/spec/template/spec/containers/{at}/image");
-        Ok(self.operations(vec![
+        let change = vec![
             json!({ "op": "test", "path": path, "value": image }),
             json!({ "op": "replace", "path": path, "value": with_version(image, wanted) }),
-        ]))
+        ];
+        Ok(self.operations(change, ""))
     }
 
     /// The template of an earlier revision. A canary that goes back to what is stable does so at once; to anything older it would go
@@ -267,11 +273,15 @@ impl On<'_> {
             return Err("it asks for that revision already".into());
         }
         let to = hash(set).unwrap_or_default().to_owned();
-        let mut plan = self.operations(vec![
-            json!({ "op": "replace", "path": "/spec/template", "value": wanted }),
-        ]);
         let steps_wait = self.object.kind == Kind::Rollout && to != stable_hash(self.live);
-        plan.then_full = Some(to).filter(|to| steps_wait && !to.is_empty());
+        let then_full = Some(to).filter(|to| steps_wait && !to.is_empty());
+        // The mark tells whoever finds it that the rollout is still to be promoted past its steps.
+        let at = then_full.as_deref().map(|to| format!("{THEN_FULL}{to}"));
+        let mut plan = self.operations(
+            vec![json!({ "op": "replace", "path": "/spec/template", "value": wanted })],
+            at.as_deref().unwrap_or_default(),
+        );
+        plan.then_full = then_full;
         Ok(plan)
     }
 
@@ -316,13 +326,21 @@ impl On<'_> {
         Ok(self.spec(json!({ "paused": false })))
     }
 
+    /// Past all steps, pauses and analyses.
+    fn promote_full(&self) -> Result<Plan, String> {
+        if aborted(self.live) {
+            return Err("it was aborted: retry it, or roll it back".into());
+        }
+        if current_hash(self.live) == stable_hash(self.live) {
+            return Err("it is fully promoted already".into());
+        }
+        Ok(self.status(json!({ "promoteFull": true }), "full"))
+    }
+
     fn promote(&self) -> Result<Plan, String> {
         let live = self.live;
         if wants(self.act, "full") {
-            if current_hash(live) == stable_hash(live) {
-                return Err("it is fully promoted already".into());
-            }
-            return Ok(self.status(json!({ "promoteFull": true }), "full"));
+            return self.promote_full();
         }
         if aborted(live) {
             return Err("it was aborted: retry it, or roll it back".into());
@@ -437,12 +455,24 @@ fn empty(value: &Value) -> bool {
     }
 }
 
+/// What a rollback whose mark is found still lacks: the hash that is to be promoted past its steps. `None` where it is done, or where
+/// somebody turned to something else since: aborted it, or asks for another template now.
+#[must_use]
+pub fn lacks_full<'a>(act: &Act, mark: &'a Mark, live: &Value) -> Option<&'a str> {
+    let hash = mark.at.strip_prefix(THEN_FULL)?;
+    // Before the controller has looked, hash and abort are still those of the template before.
+    let taken_up = super::rollout::observed(live);
+    let wanted = !taken_up || (current_hash(live) == hash && !aborted(live));
+    let done = stable_hash(live) == hash || flag(live, "/status/promoteFull");
+    (act.verb == Verb::Rollback && wanted && !done).then_some(hash)
+}
+
 /// Did the act of that mark take effect? For acts on the status the mark went ahead of the act and alone proves nothing.
 #[must_use]
 pub fn took_effect(act: &Act, mark: &Mark, live: &Value) -> bool {
     let waits = list(live, "/status/pauseConditions");
     match (act.verb, mark.at.as_str()) {
-        (_, "") => true,
+        (_, "") | (Verb::Rollback, _) => true,
         (Verb::Abort, _) => aborted(live) || text(live, "/status/abortedAt").is_some(),
         (Verb::Retry, _) => !flag(live, "/status/abort"),
         (_, "full") => flag(live, "/status/promoteFull") || current_hash(live) == stable_hash(live),

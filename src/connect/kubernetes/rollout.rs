@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::analysis::doubts;
 use super::shape::{
-    annotation, app, flag, hash, label, list, managed_by, marks, number, owned, revision, text,
-    version,
+    REVISIONS, annotation, app, flag, hash, label, list, managed_by, marks, number, owned,
+    revision, text, version,
 };
 
 /// A Rollout's phase in the vendor's words, with its sentence.
@@ -63,7 +63,7 @@ pub fn aborted(ro: &Value) -> bool {
 }
 
 /// Has the controller seen the object as it is? Controllers before 0.10 wrote a hash there, which may by chance be all digits.
-fn observed(ro: &Value) -> bool {
+pub fn observed(ro: &Value) -> bool {
     let generation = number(ro, "/metadata/generation").unwrap_or(0);
     let seen = text(ro, "/status/observedGeneration").and_then(|g| g.parse::<i64>().ok());
     let own = seen.is_none_or(|seen| seen >= generation);
@@ -315,6 +315,7 @@ pub fn record(ro: &Value, sets: &[Value], runs: &[Value], environment: Option<&s
         "intent": marks(ro).last().map(|m| m.id.clone()),
         "revision": format!("{} {} {} {}", number(ro, "/metadata/generation").unwrap_or(0), current_hash(ro), stable_hash(ro), step_index(ro)),
         "history": history,
+        "history_limit": number(ro, "/spec/revisionHistoryLimit").unwrap_or(REVISIONS),
         "analysis": runs,
         "fast_until": fast_until(ro, &own),
         "managed_by": managed_by(ro),

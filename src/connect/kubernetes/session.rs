@@ -70,14 +70,18 @@ impl Session {
                 "mend this connection's settings or the kubeconfig",
             ))
         };
-        let files = if from.files.is_empty() {
-            config::usual_files()
+        let usual = if from.files.is_empty() {
+            config::Usual::of_user()
         } else {
-            from.files.clone()
+            config::Usual {
+                files: from.files.clone(),
+                missing: Vec::new(),
+            }
         };
-        let access = config::read(&files, from.context.as_deref())
+        let files = usual.found().map_err(&fault)?;
+        let access = config::read(files, from.context.as_deref())
             .await
-            .map_err(&fault)?;
+            .map_err(|why| fault(usual.explain(why)))?;
         let mut own = access.own;
         if let Auth::Exec(plugin) = &access.auth {
             allowed(plugin, from).map_err(&fault)?;

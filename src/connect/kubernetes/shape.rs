@@ -4,6 +4,8 @@ use serde_json::Value;
 
 /// Where our marks lie: a list of the last acts, so that a later one does not wipe out an earlier one.
 pub const MARKS: &str = "cockpit/intents";
+/// Revisions that are kept beside the live one where the object does not say (`revisionHistoryLimit`).
+pub const REVISIONS: i64 = 10;
 /// How many marks are kept.
 const KEPT: usize = 8;
 

@@ -30,6 +30,7 @@ fn steers(verb: Verb) -> bool {
         Verb::Pause
             | Verb::Resume
             | Verb::Promote
+            | Verb::PromoteFull
             | Verb::Abort
             | Verb::Deploy
             | Verb::Retry

@@ -166,7 +166,8 @@ pub(crate) use owed::{
     glass_messages as act_glass_messages, messages as act_messages, steer as act_steer,
 };
 pub(crate) use permits::{
-    STOOD, attachable, held_by, in_line, is_review, next_service, steered, stood,
+    STOOD, attachable, further_candidates, held_by, in_line, is_review, next_service, steered,
+    stood,
 };
 pub use span::calendar_span;
 pub use start_at::{ReasonKind, StartAnswer, StartQuestion, StartReason, StartState, Starts};

@@ -73,6 +73,7 @@ fn one(view: &View<'_>, rollout: &Rollout<'_>) -> Passport {
         fights(view, rollout),
     ];
     lines.extend(fast_path(view, rollout));
+    lines.extend(kept(rollout, to.as_deref()));
     for line in &mut lines {
         line.mark = Mark::from(&line.verdict);
     }
@@ -563,9 +564,49 @@ fn fights(view: &View<'_>, rollout: &Rollout<'_>) -> PassportLine {
         ),
         Some((Some(false), _)) => pass("auto-sync is off"),
         Some((None, _)) if holds => open("the vendor does not say whether auto-sync is on"),
-        Some((None, _)) => pass("the vendor has no auto-sync"),
+        // No auto-sync to hold is no proof that nothing deploys the bad version again.
+        Some((None, _)) => open(&format!(
+            "a pipeline may deploy again: not known{}",
+            scaled(rollout)
+        )),
         None => open("no live record"),
     }
+}
+
+/// Who scales it, where the vendor says so.
+fn scaled(rollout: &Rollout<'_>) -> String {
+    match rollout.record.and_then(|d| d.autoscalers.as_deref()) {
+        Some(list) if !list.is_empty() => format!("; {} sets its instances", list.join(", ")),
+        _ => String::new(),
+    }
+}
+
+/// How long the target stays in the vendor's history: each deployment pushes it one further out.
+fn kept(rollout: &Rollout<'_>, to: Option<&str>) -> Option<PassportLine> {
+    let record = rollout.record?;
+    let limit = usize::try_from(record.history_limit?).ok()?;
+    let at = record
+        .history
+        .iter()
+        .position(|h| Some(h.version.as_str()) == to)?;
+    let title = "the vendor still keeps the target";
+    if !rollout.freshness.usable() {
+        let why = format!("the live record is {}", rollout.freshness.word());
+        return Some(line("kept", title, Verdict::undecided(why.clone(), 0), why));
+    }
+    let left = limit.saturating_sub(at);
+    let many = if left == 1 {
+        "deployment"
+    } else {
+        "deployments"
+    };
+    let note = format!("entry {} of {limit}: gone after {left} more {many}", at + 1);
+    let verdict = if left == 0 {
+        Verdict::undecided("the next clean-up may remove it", 0)
+    } else {
+        Verdict::Pass
+    };
+    Some(line("kept", title, verdict, note))
 }
 
 /// The old version still runs beside the new one for a while: until then going back is a switch of traffic. Only where the vendor

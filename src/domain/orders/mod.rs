@@ -12,7 +12,9 @@ use chrono::Duration;
 use super::act::{Act, Verb};
 use super::assess::View;
 use super::assess::holds;
-use super::assess::{STOOD, act_steer, crossed_by, next_service, steered, stood};
+use super::assess::{
+    STOOD, act_steer, crossed_by, further_candidates, next_service, steered, stood,
+};
 use super::contract;
 use super::dates;
 use super::event::{Body, Closing, Plan};
@@ -240,6 +242,9 @@ impl Order<'_, '_> {
             "abort" => self.steer(Verb::Abort, subject),
             "pause" => self.steer(Verb::Pause, subject),
             "resume" => self.resume(subject),
+            "promote_full" => self.further(Verb::PromoteFull),
+            "retry" => self.further(Verb::Retry),
+            "restart" => self.further(Verb::Restart),
             "stop_line" => self.stop_line(),
             "let_go" => self.let_go(),
             "attach" => self.attach(subject),
@@ -439,6 +444,27 @@ impl Order<'_, '_> {
             act.args.insert(STOOD.to_owned(), stood(record).into());
         }
         Ok(vec![self.perform(act, Vec::new())])
+    }
+
+    /// An act on the one service that the permit is about, or that was named of several.
+    fn further(&self, verb: Verb) -> Tasks {
+        let permitted = match self.s.permits.get(&self.request.action) {
+            Some(Permission::Granted(p)) => p.service.clone(),
+            _ => None,
+        };
+        let name = permitted.unwrap_or_else(|| self.input("service"));
+        let act = self.view.release.and_then(|release| {
+            let all = further_candidates(self.view, verb);
+            let rollout = all.into_iter().find(|r| r.service.name == name)?;
+            act_steer(release, rollout, verb, &self.input("reason"), self.nonce)
+        });
+        match act {
+            Some(act) => Ok(vec![self.perform(act, Vec::new())]),
+            None => Err(vec![Refusal::new(
+                "service",
+                format!("{name} is none of the services that this is about"),
+            )]),
+        }
     }
 
     /// A trigger's hold is ours: it ends in the journal, and the vendor hears of it only where it was paused from here.

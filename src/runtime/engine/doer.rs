@@ -16,8 +16,6 @@ use crate::store::{Append, Appended, Holding, NewEvent, StoreError};
 use super::super::journal::{Author, encode};
 use super::{Engine, Msg};
 
-/// A mark that is not there yet may still come: before this it is not called absent.
-const SETTLED: i64 = 30;
 /// The same act is looked up at most this often.
 const LOOK_UP: Duration = Duration::from_secs(10);
 /// As good as never, in this process.
@@ -369,13 +367,12 @@ impl Engine {
             .acts
             .get(&act.id)
             .map_or(0, |a| (self.clock.now().world - a.at).num_seconds());
-        let outcome = match found {
-            Ok(Some(receipt)) => Outcome::Confirmed { receipt },
-            Ok(None) if age >= SETTLED => Outcome::Refused {
-                why: "looked up at the vendor: its mark is not there".to_owned(),
-            },
-            // Not there yet, or it cannot be told: it stays unknown and is looked up again.
-            Ok(None) | Err(_) => return,
+        let settles = self
+            .connections
+            .settles(&act)
+            .and_then(|s| i64::try_from(s.as_secs()).ok());
+        let Some(outcome) = told(found, age, settles) else {
+            return;
         };
         self.conclude(&act, step, &outcome, "found at the vendor by its mark")
             .await;
@@ -388,12 +385,34 @@ fn no_way(fault: &Fault) -> bool {
     fault.kind == FaultKind::Config || fault.hint.contains("settle it by word")
 }
 
+/// What a look-up `age` seconds after the intent tells; `None`: it stays unknown and is looked up again. A mark that is not there yet may
+/// still come: the connector says for how many seconds, or that absence never proves anything.
+fn told(found: Result<Option<Receipt>, Fault>, age: i64, settles: Option<i64>) -> Option<Outcome> {
+    match found {
+        Ok(Some(receipt)) => Some(Outcome::Confirmed { receipt }),
+        Ok(None) if settles.is_some_and(|s| age >= s) => Some(Outcome::Refused {
+            why: "looked up at the vendor: its mark is not there".to_owned(),
+        }),
+        Ok(None) | Err(_) => None,
+    }
+}
+
 /// Acts whose target is read again after the confirmation.
 fn touches_a_target(action: &str) -> bool {
     let verb = action.split_once('/').map_or(action, |(verb, _)| verb);
     matches!(
         verb,
-        "deploy" | "promote" | "abort" | "pause" | "resume" | "rollback" | "stop_line" | "attach"
+        "deploy"
+            | "promote"
+            | "promote_full"
+            | "retry"
+            | "restart"
+            | "abort"
+            | "pause"
+            | "resume"
+            | "rollback"
+            | "stop_line"
+            | "attach"
     )
 }
 
@@ -404,4 +423,21 @@ fn nonce() -> String {
     (0..10)
         .map(|_| char::from(b'a' + rng.random_range(0..26u8)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_absent_mark_settles_an_act_only_when_the_connector_says_so() {
+        let word = |age, settles| told(Ok(None), age, settles).map(|o| o.word());
+        assert_eq!(word(30, Some(30)), Some("refused"));
+        // Jenkins keeps an accepted build in its queue.
+        assert_eq!(word(30, Some(600)), None);
+        assert_eq!(word(600, Some(600)), Some("refused"));
+        assert_eq!(word(1_000_000, None), None);
+        let there = told(Ok(Some(Receipt::default())), 0, None);
+        assert_eq!(there.map(|o| o.word()), Some("confirmed"));
+    }
 }

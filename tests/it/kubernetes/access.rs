@@ -10,7 +10,7 @@ use super::cluster::Cluster;
 use super::{Hand, TOKEN, call, driver, read, rolling, spec};
 
 /// A kubeconfig with this cluster and user.
-fn kubeconfig(dir: &Path, cluster: &str, user: &str) -> String {
+pub fn kubeconfig(dir: &Path, cluster: &str, user: &str) -> String {
     let path = dir.join("config");
     let text = format!(
         "apiVersion: v1\nkind: Config\ncurrent-context: prod\ncontexts:\n- name: prod\n  context: {{cluster: c, user: u, namespace: shop}}\n- name: other\n  context: {{cluster: c, user: u}}\nclusters:\n- name: c\n  cluster:\n{cluster}\nusers:\n- name: u\n  user:\n{user}\n"
@@ -30,7 +30,7 @@ async fn cluster() -> Cluster {
     cluster
 }
 
-fn from(path: &str, more: &[(&str, &str)], clock: Hand) -> Kubernetes {
+pub fn from(path: &str, more: &[(&str, &str)], clock: Hand) -> Kubernetes {
     let mut settings = vec![("kubeconfig", path)];
     settings.extend(more);
     driver(&spec(), &settings, clock).unwrap()

@@ -6,7 +6,7 @@ use cockpit::domain::act::{Act, Outcome, Verb};
 use cockpit::domain::record::DeployState;
 use serde_json::{Value, json};
 
-use super::cluster::{Cluster, Wrong};
+use super::cluster::{Cluster, PATIENCE, Wrong};
 use super::{act, canary, open, record, rolling};
 
 const ROLLOUT: &str = "rollout/shop/checkout";
@@ -183,6 +183,126 @@ async fn a_rollback_to_something_older_does_not_wait_at_the_steps() {
     assert_eq!(record(&k8s, "checkout").await.state, DeployState::Succeeded);
 }
 
+/// The act is on its way, and its first patch is sent.
+async fn begun(cluster: &Cluster, act: &Act) -> tokio::task::JoinHandle<Outcome> {
+    let (k8s, act) = (open(cluster), act.clone());
+    let task = tokio::spawn(async move { k8s.act(&act).await });
+    tokio::time::timeout(PATIENCE, async {
+        while cluster.patches().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("the first patch is sent");
+    task
+}
+
+fn full(cluster: &Cluster) -> usize {
+    let all = cluster.patches();
+    let full = all
+        .iter()
+        .filter(|s| s.body["status"] == json!({ "promoteFull": true }));
+    full.count()
+}
+
+#[tokio::test]
+async fn killed_between_the_template_and_the_promotion_the_look_up_finishes_it() {
+    let cluster = Cluster::start().await;
+    canary(&cluster);
+    // The controller is away, so that the driver waits for it with the template sent.
+    cluster.inner.lock().unwrap().idle = true;
+    let act = back("2.12.0", "9");
+    let task = begun(&cluster, &act).await;
+    task.abort();
+    assert!(task.await.unwrap_err().is_cancelled());
+    assert_eq!((cluster.patches().len(), full(&cluster)), (1, 0));
+    // Restarted: as long as the controller has not begun, it is not called done.
+    let k8s = open(&cluster);
+    let fault = k8s.find(&act).await.unwrap_err();
+    assert!(
+        fault.to_string().contains("not promoted past its steps"),
+        "{fault}"
+    );
+    cluster.wake("checkout");
+    assert_eq!(record(&k8s, "checkout").await.state, DeployState::Running);
+    let receipt = k8s.find(&act).await.unwrap().unwrap();
+    assert_eq!(receipt.fields["steps"], "promoted past its steps");
+    assert_eq!(record(&k8s, "checkout").await.state, DeployState::Succeeded);
+    // Asked again, nothing is sent again.
+    assert!(k8s.find(&act).await.unwrap().is_some());
+    assert_eq!((cluster.patches().len(), full(&cluster)), (2, 1));
+}
+
+#[tokio::test]
+async fn a_promotion_past_the_steps_whose_answer_is_lost_is_not_called_done() {
+    // Not done: the look-up sends it. Done: the look-up sees it.
+    for (wrong, sent) in [(Wrong::Status(500), 2), (Wrong::Cut, 1)] {
+        let cluster = Cluster::start().await;
+        canary(&cluster);
+        let k8s = open(&cluster);
+        cluster.say([Wrong::Nothing, wrong.clone()]);
+        let act = back("2.12.0", "9");
+        let outcome = k8s.act(&act).await;
+        assert!(matches!(outcome, Outcome::Unknown { .. }), "{outcome:?}");
+        assert!(k8s.find(&act).await.unwrap().is_some(), "{wrong:?}");
+        assert_eq!(full(&cluster), sent, "{wrong:?}");
+        assert_eq!(record(&k8s, "checkout").await.state, DeployState::Succeeded);
+    }
+    // Refused: it goes through its steps, which is said, and is not asked again and again.
+    let cluster = Cluster::start().await;
+    canary(&cluster);
+    let k8s = open(&cluster);
+    cluster.say([Wrong::Nothing, Wrong::Status(403)]);
+    let outcome = k8s.act(&back("2.12.0", "9")).await;
+    let Outcome::Confirmed { receipt } = outcome else {
+        panic!("{outcome:?}")
+    };
+    let said = receipt.fields["steps"].as_str().unwrap();
+    assert!(
+        said.starts_with("it goes back step by step: promote it fully"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn a_look_up_promotes_nothing_that_somebody_turned_elsewhere_since() {
+    for turned in ["abort", "another template"] {
+        let cluster = Cluster::start().await;
+        canary(&cluster);
+        cluster.inner.lock().unwrap().idle = true;
+        let act = back("2.12.0", "9");
+        begun(&cluster, &act).await.abort();
+        cluster.wake("checkout");
+        let mut rollout = cluster.get("rollouts", "checkout");
+        if turned == "abort" {
+            rollout["status"]["abort"] = true.into();
+        } else {
+            rollout["spec"]["template"] = super::template("reg:5000/shop/checkout:2.15.0");
+            rollout["status"]["currentPodHash"] = "reg5000shopcheckout2150".into();
+        }
+        cluster.put("rollouts", rollout);
+        let k8s = open(&cluster);
+        assert!(k8s.find(&act).await.unwrap().is_some(), "{turned}");
+        assert_eq!(full(&cluster), 0, "{turned}");
+    }
+}
+
+#[tokio::test]
+async fn a_full_promotion_is_an_act_of_its_own() {
+    let cluster = Cluster::start().await;
+    canary(&cluster);
+    let k8s = open(&cluster);
+    confirmed(&k8s, &on(Verb::PromoteFull, json!({}))).await;
+    assert_eq!(full(&cluster), 1);
+    assert_eq!(record(&k8s, "checkout").await.state, DeployState::Succeeded);
+    refused(
+        &k8s,
+        &on(Verb::PromoteFull, json!({})),
+        "fully promoted already",
+    )
+    .await;
+}
+
 #[tokio::test]
 async fn a_deployment_goes_back_to_an_earlier_template() {
     let cluster = Cluster::start().await;
@@ -199,7 +319,7 @@ async fn a_deployment_goes_back_to_an_earlier_template() {
         live["metadata"]["annotations"]["deployment.kubernetes.io/revision"],
         "4"
     );
-    for verb in [Verb::Promote, Verb::Abort, Verb::Retry] {
+    for verb in [Verb::Promote, Verb::PromoteFull, Verb::Abort, Verb::Retry] {
         refused(
             &k8s,
             &act(verb, json!({ "id": "deployment/shop/payments" })),

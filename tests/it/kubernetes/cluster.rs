@@ -163,6 +163,16 @@ impl Cluster {
             .collect()
     }
 
+    /// The controller comes back and does what was left to it.
+    pub fn wake(&self, name: &str) {
+        let now = self.get("rollouts", name);
+        let mut inner = self.inner.lock().unwrap();
+        inner.idle = false;
+        inner.control("rollouts", &json!({}), now);
+        drop(inner);
+        self.changed.send_modify(|n| *n += 1);
+    }
+
     pub fn asked(&self, part: &str) -> Vec<Seen> {
         let inner = self.inner.lock().unwrap();
         let hits = inner.seen.iter().filter(|s| s.path.contains(part));
@@ -360,7 +370,9 @@ struct At {
 fn at(path: &str) -> Option<At> {
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     let rest = match parts.as_slice() {
-        ["apis", "argoproj.io", "v1alpha1", rest @ ..] | ["apis", "apps", "v1", rest @ ..] => rest,
+        ["apis", "argoproj.io", "v1alpha1", rest @ ..]
+        | ["apis", "apps", "v1", rest @ ..]
+        | ["apis", "autoscaling", "v2", rest @ ..] => rest,
         _ => return None,
     };
     let (namespace, rest) = match rest {

@@ -5,6 +5,7 @@ mod access;
 mod acts;
 mod cluster;
 mod contracts;
+mod mutual;
 mod reads;
 mod wire;
 

@@ -378,3 +378,43 @@ async fn a_watch_that_fails_says_so_and_ends() {
         .is_none()
     );
 }
+
+#[tokio::test]
+async fn an_autoscaler_is_named_and_how_many_revisions_are_kept() {
+    let cluster = Cluster::start().await;
+    canary(&cluster);
+    rolling(&cluster);
+    let scaler = |name: &str, kind: &str, of: &str| {
+        json!({ "metadata": { "name": name, "namespace": "shop" },
+            "spec": { "minReplicas": 2, "maxReplicas": 10, "scaleTargetRef": { "kind": kind, "name": of } } })
+    };
+    let mut rollout = cluster.get("rollouts", "checkout");
+    rollout["spec"]["revisionHistoryLimit"] = 3.into();
+    cluster.put("rollouts", rollout);
+    let k8s = open(&cluster);
+    assert_eq!(record(&k8s, "checkout").await.autoscalers, Some(Vec::new()));
+    cluster.put(
+        "horizontalpodautoscalers",
+        scaler("web", "Rollout", "checkout"),
+    );
+    cluster.put(
+        "horizontalpodautoscalers",
+        scaler("other", "Deployment", "checkout"),
+    );
+    let live = record(&k8s, "checkout").await;
+    let named = vec!["HorizontalPodAutoscaler web (2 to 10 instances)".to_owned()];
+    assert_eq!(
+        (live.autoscalers, live.history_limit),
+        (Some(named), Some(3))
+    );
+    let payments = record(&k8s, "payments").await;
+    assert_eq!(
+        (payments.autoscalers, payments.history_limit),
+        (Some(Vec::new()), Some(10))
+    );
+    // Who may not list them knows of none, and reads the rest.
+    let mut inner = cluster.inner.lock().unwrap();
+    inner.refused.insert("horizontalpodautoscalers".into(), 403);
+    drop(inner);
+    assert_eq!(record(&k8s, "checkout").await.autoscalers, None);
+}

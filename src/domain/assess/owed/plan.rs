@@ -200,7 +200,10 @@ impl Owed<'_, '_> {
         }
         let asked = self.view.journal.acts.get(&act.id).map(|a| a.at);
         let service = act.service.as_deref().unwrap_or_default();
-        asked.is_some_and(|at| (self.view.at() - at).num_seconds() >= SETTLED)
+        // A vendor that queues keeps an accepted act out of sight for longer.
+        let queues = self.view.policy.connections.get(&act.connection);
+        let settled = queues.map_or(0, |c| i64::try_from(c.settles).unwrap_or(i64::MAX));
+        asked.is_some_and(|at| (self.view.at() - at).num_seconds() >= SETTLED.max(settled))
             && self.record_of(service).is_some_and(untouched)
     }
 

@@ -3,6 +3,7 @@
 mod approve;
 mod asked;
 mod attach;
+mod further;
 mod items;
 mod line;
 mod overrule;
@@ -33,6 +34,7 @@ use start::{deploy, seal};
 
 pub(crate) use asked::{STOOD, stood};
 pub(crate) use attach::attachable;
+pub(crate) use further::candidates as further_candidates;
 pub(crate) use items::{held_by, is_review};
 pub(crate) use line::in_line;
 pub(crate) use rollout::steered;
@@ -80,6 +82,9 @@ pub(super) fn all(view: &View<'_>, s: &Situation) -> BTreeMap<String, Permission
         }
     }
     put("note", note(view));
+    put("promote_full", further::promote_full(view, s));
+    put("retry", further::retry(view, s));
+    put("restart", further::restart(view));
     put("rollback", rollback(view, s));
     put("brief", brief(view));
     put("ack", ack(view));

@@ -97,7 +97,7 @@ pub(in crate::domain::assess) fn start(view: &View<'_>, s: &Situation) -> Vec<Re
 }
 
 /// After a rollback, deploys of the bad version are held.
-fn held_version(view: &View<'_>, rollout: &Rollout<'_>) -> Option<Refusal> {
+pub(super) fn held_version(view: &View<'_>, rollout: &Rollout<'_>) -> Option<Refusal> {
     let id = format!(
         "held/{}/{}/{}",
         rollout.service.name,
