@@ -52,6 +52,21 @@ fn two_triggers_of_a_moment_are_one_message() {
 }
 
 #[test]
+fn one_that_trips_later_is_told_of_alone() {
+    let mut p = policy();
+    let slow = trigger(Limit::Baseline(3.0), "error_rate", 600, Then::Notify);
+    p.services[0].triggers.push(slow);
+    let mut w = World::new(p);
+    w.start();
+    w.traffic.insert("checkout".into(), (6000.0, 0.01, 0.2));
+    w.minutes(25).unwrap();
+    let texts = told(&w);
+    assert_eq!(texts.len(), 2, "{texts:?}");
+    assert!(texts[1].contains("a trigger tripped"), "{}", texts[1]);
+    assert!(!texts[1].contains("Baseline(2.0)"), "{}", texts[1]);
+}
+
+#[test]
 fn each_channel_hears_it_and_a_crash_repeats_nothing() {
     let mut start = world();
     start.policy.oncall.channels.push(Channel {
