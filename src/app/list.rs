@@ -229,7 +229,7 @@ mod tests {
         s.step(&all, -100);
         s.settle(&all, 4);
         assert_eq!(s.offset, 0, "with its heading");
-        s.settle::<String>(&[], 0);
+        s.settle(&ids(""), 0);
     }
 
     #[test]

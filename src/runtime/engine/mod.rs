@@ -146,6 +146,8 @@ pub struct Engine {
     /// Its connections were opened.
     running: bool,
     situation: Arc<Situation>,
+    /// The one before, which the interface has let go of by the next: thousands of rows are not freed between two keys.
+    retired: Option<Arc<Situation>>,
     facts: UnboundedSender<Fact>,
     tx: UnboundedSender<Msg>,
     slots: HashMap<String, reader::Slot>,
@@ -242,6 +244,7 @@ impl Engine {
                 &Observed::default(),
                 now,
             )),
+            retired: None,
             connections: Arc::new(Connections::none()),
             policy,
             journal: Journal::default(),
@@ -364,7 +367,8 @@ impl Engine {
     /// Judges anew and hands the situation out; nothing that is owed is done.
     fn show(&mut self) {
         let now = self.clock.now();
-        self.situation = Arc::new(assess(&self.policy, &self.journal, &self.observed, now));
+        let next = assess(&self.policy, &self.journal, &self.observed, now);
+        self.retired = Some(std::mem::replace(&mut self.situation, Arc::new(next)));
         self.say(Fact::Assessed(Arc::clone(&self.situation)));
     }
 
@@ -372,6 +376,7 @@ impl Engine {
     async fn judge(&mut self) {
         // Before anything is done: a machine that slept must not act on what it knew when it fell asleep.
         self.clock_jumped();
+        self.retired = Some(Arc::clone(&self.situation));
         for _ in 0..8 {
             let now = self.clock.now();
             let s = assess(&self.policy, &self.journal, &self.observed, now);
