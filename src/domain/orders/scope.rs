@@ -17,7 +17,7 @@ impl Order<'_, '_> {
         let environment = self.view.environment().to_owned();
         let reason = self.input("reason");
         let (mut acts, mut cannot) = (Vec::new(), BTreeMap::new());
-        for one in in_line(self.view) {
+        for one in in_line(self.view, &self.s.deployments) {
             let name = one.service.name.clone();
             if let Some(why) = one.cannot {
                 cannot.insert(name, why);

@@ -8,7 +8,7 @@ use crate::domain::assess::line::stopped;
 use crate::domain::assess::rollout::record_of;
 use crate::domain::policy::Service;
 use crate::domain::record::{DeployState, Deployment};
-use crate::domain::situation::{Input, Permit, Refusal};
+use crate::domain::situation::{DeployRow, Input, Permit, Refusal, Situation};
 
 use super::{basis, permit, reason};
 
@@ -21,11 +21,14 @@ pub(crate) struct InLine<'a> {
 }
 
 /// Every deployment under way in the environment, by the last record read, also of other releases and of none.
-pub(crate) fn in_line<'a>(view: &View<'a>) -> Vec<InLine<'a>> {
-    let services = view.policy.services.iter();
-    let records = services.filter_map(|s| Some((s, record_of(view, s, view.environment()).0?)));
-    records
-        .filter(|(_, d)| d.state.in_flight())
+pub(crate) fn in_line<'a>(view: &View<'a>, rows: &[DeployRow]) -> Vec<InLine<'a>> {
+    let here = rows.iter().filter(|d| {
+        // A record that is stale counts as well: it may be under way still.
+        d.environment == view.environment() && d.state.in_flight()
+    });
+    let services = here.filter_map(|d| view.policy.service(&d.service));
+    services
+        .filter_map(|s| Some((s, record_of(view, s, view.environment()).0?)))
         .map(|(service, record)| {
             let connection = service.deployments.as_deref().unwrap_or_default();
             let able = view.policy.connections.get(connection);
@@ -43,7 +46,7 @@ pub(crate) fn in_line<'a>(view: &View<'a>) -> Vec<InLine<'a>> {
         .collect()
 }
 
-pub(super) fn stop(view: &View<'_>) -> Result<Permit, Vec<Refusal>> {
+pub(super) fn stop(view: &View<'_>, s: &Situation) -> Result<Permit, Vec<Refusal>> {
     if let Some(line) = stopped(view) {
         let why = format!("the line is stopped already, by {}", line.by);
         return Err(vec![
@@ -53,7 +56,7 @@ pub(super) fn stop(view: &View<'_>) -> Result<Permit, Vec<Refusal>> {
     let mut p = permit(view, "stop_line", "Stop the line", Danger::High);
     p.service = None;
     let mut parts: Vec<String> = Vec::new();
-    for one in in_line(view) {
+    for one in in_line(view, &s.deployments) {
         let (name, version) = (&one.service.name, &one.record.version);
         parts.push(format!("{name} {version} {}", one.record.state.word()));
         match one.cannot {

@@ -93,7 +93,7 @@ pub(super) fn all(view: &View<'_>, s: &Situation) -> BTreeMap<String, Permission
     put("approve", approve(view));
     put("ask_approval", ask_approval(view));
     put("cancel_countdown", cancel(view, s));
-    put("stop_line", line::stop(view));
+    put("stop_line", line::stop(view, s));
     put("let_go", line::let_go(view));
     for row in s.deployments.iter().filter(|d| d.unplanned) {
         put(&format!("attach/{}", row.id), attach::attach(view, row));
