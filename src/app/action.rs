@@ -284,6 +284,7 @@ pub const ACTIONS: &[Action] = &[
     act("resume", &["r"], "resume", Medium, "Go on after a pause."),
     act("abort", &["a"], "abort", High, "Stop the rollout and return to the old version."),
     act("rollback", &["R"], "roll back", High, "Go back to the version before, step by step, each step confirmed."),
+    Action { scope: Scope::List(ListId::Plan), ..act("end_rollback", &["e"], "end the rollback", High, "End a rollback where it stands; what it holds stays held, as a debt.") },
     act("stop_line", &["X"], "stop the line", High, "Hold every deployment in scope and show which systems obeyed."),
     act("cancel_countdown", &["c"], "cancel the countdown", Low, "Stop an armed automatic rollback before it begins."),
     act("brief", &["b"], "brief", Medium, "Tell the person on call what changes and what to watch."),

@@ -34,6 +34,7 @@ pub fn open_native(
         settings,
         reads: Default::default(),
         verbs: Vec::new(),
+        rollback_by_history: false,
         every: None,
     };
     let (registry, _) = super::registry::Registry::load(None);

@@ -143,6 +143,9 @@ pub struct Connection {
     /// What its connector can do; filled in when the connector is loaded.
     #[serde(default)]
     pub verbs: Vec<Verb>,
+    /// Its rollback wants an entry of the vendor's history; filled in when the connector is loaded.
+    #[serde(default)]
+    pub rollback_by_history: bool,
 }
 
 impl Connection {

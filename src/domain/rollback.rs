@@ -49,6 +49,8 @@ pub struct Part<'a> {
     pub from: String,
     /// Version to go back to.
     pub to: String,
+    /// The source's revision that version was deployed from, where it is on record.
+    pub revision: Option<String>,
     /// Can the connection hold auto-sync?
     pub can_hold: bool,
 }
@@ -145,9 +147,7 @@ fn steps_of(
     }
     let entry = part
         .record
-        .history
-        .iter()
-        .find(|h| h.version == part.to)
+        .entry_of(&part.to, part.revision.as_deref())
         .map(|h| h.id.clone());
     let title = format!("roll {name} back {} → {}", part.from, part.to);
     let mut extra = vec![

@@ -58,6 +58,7 @@ fn connection(name: &str, reads: &[(RecordKind, u64)], verbs: &[Verb]) -> Connec
             })
             .collect(),
         verbs: verbs.to_vec(),
+        rollback_by_history: false,
     }
 }
 
@@ -293,6 +294,7 @@ pub fn deployment(service: &str, version: &str) -> Deployment {
             id: "7".into(),
             version: OLD.into(),
             at: Some(tuesday() - Duration::days(3)),
+            revision: None,
         }],
         ..Deployment::default()
     }
@@ -334,6 +336,8 @@ pub struct Vendors {
     pub mumbles: BTreeSet<Verb>,
     /// Verbs whose request gets lost on the way, without an answer.
     pub loses: BTreeSet<Verb>,
+    /// Verbs that are confirmed and change nothing.
+    pub ignores: BTreeSet<Verb>,
     /// Marks cannot be looked up.
     pub forgetful: bool,
     /// Every act that was done, in order.
@@ -353,7 +357,9 @@ impl Vendors {
                 why: "no answer".into(),
             };
         }
-        self.apply(act, now);
+        if !self.ignores.contains(&act.verb) {
+            self.apply(act, now);
+        }
         self.done.push(act.clone());
         if self.mumbles.contains(&act.verb) {
             return Outcome::Unknown {
@@ -403,7 +409,7 @@ impl Vendors {
             }
             Verb::Pause => d.state = DeployState::Paused,
             Verb::Resume => d.state = DeployState::Running,
-            Verb::Hold => d.auto_sync = Some(false),
+            Verb::Hold => (d.auto_sync, d.hold_field) = (Some(false), None),
             Verb::ReleaseHold => {
                 d.auto_sync = Some(true);
                 d.hold_field = act.args.get("field").cloned();
@@ -503,6 +509,7 @@ impl World {
                 service: service.into(),
                 environment: "production".into(),
                 version: version.into(),
+                revision: None,
             },
         );
     }

@@ -55,6 +55,7 @@ impl Check<'_> {
             every: raw.every.map(|e| e.0),
             reads: Default::default(),
             verbs: Vec::new(),
+            rollback_by_history: false,
         }
     }
 

@@ -153,9 +153,11 @@ pub use agenda::agenda;
 pub(crate) use calendar::crossed_by;
 pub(crate) use owed::{
     approval_messages as act_approval_messages, brief_text as act_brief_text,
-    glass_messages as act_glass_messages, messages as act_messages, steer as act_steer,
+    ended_by_hand as end_plan, glass_messages as act_glass_messages, messages as act_messages,
+    steer as act_steer,
 };
 pub(crate) use permits::{is_review, next_service};
+pub(crate) use plan::steered;
 pub use span::calendar_span;
 pub use start_at::{ReasonKind, StartAnswer, StartQuestion, StartReason, StartState, Starts};
 

@@ -10,7 +10,7 @@ use chrono::Duration;
 
 use super::act::{Act, Verb};
 use super::assess::View;
-use super::assess::{act_steer, crossed_by, next_service};
+use super::assess::{act_steer, crossed_by, end_plan, next_service, steered};
 use super::contract;
 use super::dates;
 use super::event::{Body, Closing, Plan};
@@ -125,6 +125,10 @@ pub(crate) fn rollback_plan(
             .iter()
             .find(|p| &p.service == name)
             .and_then(|p| p.to.clone());
+        let healthy = view
+            .journal
+            .target(name, &release.environment, &rollout.change.to)
+            .filter(|h| Some(&h.version) == known.as_ref());
         let to = known
             .or_else(|| {
                 picks
@@ -149,6 +153,7 @@ pub(crate) fn rollback_plan(
             record,
             from: rollout.change.to.clone(),
             to,
+            revision: healthy.and_then(|h| h.revision.clone()),
             can_hold,
         });
     }
@@ -248,6 +253,7 @@ impl Order<'_, '_> {
                 }
                 Ok(tasks)
             }
+            "end_rollback" => self.end_rollback(),
             "brief" => self.brief(),
             "ack" => self.ack(),
             "handoff" => self.handoff(),
@@ -282,6 +288,19 @@ impl Order<'_, '_> {
                 format!("{} is not an act", self.request.action),
             )]),
         }
+    }
+
+    /// The key is the one of the plan's own end: it ends once.
+    fn end_rollback(&self) -> Tasks {
+        let Some(plan) = self.view.state.and_then(|x| x.running_plan()) else {
+            return Err(vec![Refusal::new("rollback", "no rollback is running")]);
+        };
+        let detail = format!("ended by {}: {}", self.actor(), self.input("reason"));
+        let mut tasks = self.events(end_plan(self.view, plan, &detail))?;
+        for task in &mut tasks {
+            task.key = format!("{}/ended", plan.plan.id);
+        }
+        Ok(tasks)
     }
 
     fn seal(&self) -> Tasks {
@@ -395,10 +414,7 @@ impl Order<'_, '_> {
         };
         let reason = self.input("reason");
         for rollout in &self.view.rollouts {
-            let moving = rollout
-                .record
-                .is_some_and(|d| d.state.in_flight() && d.version == rollout.change.to);
-            if !moving {
+            if !steered(self.view, rollout) {
                 continue;
             }
             if let Some(act) = act_steer(release, rollout, verb, &reason, self.nonce) {

@@ -20,6 +20,7 @@ mod overrides;
 mod people;
 mod permits;
 mod planning;
+mod plans;
 mod proofs;
 mod rollback;
 mod starts;

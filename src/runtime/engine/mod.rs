@@ -147,6 +147,8 @@ pub struct Engine {
     anchor: (Tick, Instant),
     leased: Option<Tick>,
     changed_needs: BTreeSet<String>,
+    /// Locks on services that this process holds.
+    locks: BTreeSet<String>,
     cached: Option<Tick>,
     /// Services whose history is kept.
     followed: BTreeSet<String>,
@@ -244,6 +246,7 @@ impl Engine {
             anchor: (Tick::now(), now.world),
             leased: None,
             changed_needs: BTreeSet::new(),
+            locks: BTreeSet::new(),
             cached: None,
             followed: BTreeSet::new(),
             covered: HashMap::new(),

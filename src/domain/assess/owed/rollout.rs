@@ -165,11 +165,13 @@ pub(crate) fn steer(
         .map(|(k, v)| (k, Value::String(v)))
         .collect();
     args.insert("id".to_owned(), Value::String(record.id.clone()));
-    args.insert(
-        "version".to_owned(),
-        Value::String(rollout.change.to.clone()),
-    );
-    args.insert("ref".to_owned(), Value::String(rollout.change.to.clone()));
+    // Under a rollback it is the old version that is steered.
+    let version = match verb {
+        Verb::Deploy => &rollout.change.to,
+        _ => &record.version,
+    };
+    args.insert("version".to_owned(), Value::String(version.clone()));
+    args.insert("ref".to_owned(), Value::String(version.clone()));
     args.insert("reason".to_owned(), Value::String(reason.to_owned()));
     Some(Act {
         id: format!(

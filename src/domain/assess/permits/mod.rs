@@ -25,7 +25,7 @@ use approve::{approve, ask_approval};
 use items::{accept, close, settle, tick, untick, waive};
 use overrule::{break_glass, decline, overrule};
 use people::{ack, brief, drive, handoff, incident, take};
-use rollout::{cancel, promote, rollback, steer, stop_line};
+use rollout::{cancel, end_rollback, occupied, promote, rollback, steer, stop_line};
 use start::{deploy, seal};
 
 pub(crate) use items::is_review;
@@ -55,6 +55,7 @@ pub(super) fn all(view: &View<'_>, s: &Situation) -> BTreeMap<String, Permission
         put(key, steer(view, key, verb, title));
     }
     put("rollback", rollback(view, s));
+    put("end_rollback", end_rollback(view, s));
     put("brief", brief(view));
     put("ack", ack(view));
     put("handoff", handoff(view));

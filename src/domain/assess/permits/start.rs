@@ -10,7 +10,7 @@ use crate::domain::policy::Section;
 use crate::domain::situation::{Permit, Phase, Refusal, Situation};
 use crate::domain::verdict::Verdict;
 
-use super::{basis, cannot, no_release, permit, phase, typed};
+use super::{basis, cannot, no_release, occupied, permit, phase, typed};
 
 pub(super) fn seal(view: &View<'_>, s: &Situation) -> Result<Permit, Vec<Refusal>> {
     let release = view.release.ok_or_else(no_release)?;
@@ -173,6 +173,7 @@ pub(super) fn deploy(view: &View<'_>, s: &Situation) -> Result<Permit, Vec<Refus
     let mut refusals = earlier(view, s, next);
     refusals.extend(start(view, s));
     refusals.extend(cannot(view, next, Verb::Deploy));
+    refusals.extend(occupied(view, &next.service.name));
     if !refusals.is_empty() {
         return Err(refusals);
     }
