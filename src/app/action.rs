@@ -287,6 +287,7 @@ pub const ACTIONS: &[Action] = &[
     act("restart", &[], "restart instances", Medium, "Replace the instances of a service; the version stays."),
     act("abort", &["a"], "abort", High, "Stop the rollout and return to the old version."),
     act("rollback", &["R"], "roll back", High, "Go back to the version before, step by step, each step confirmed."),
+    Action { scope: Scope::List(ListId::Plan), ..act("end_rollback", &["e"], "end the rollback", High, "End a rollback where it stands; what it holds stays held, as a debt.") },
     act("stop_line", &["X"], "stop the line", High, "Hold every deployment in scope and show which systems obeyed."),
     act("let_go", &["L"], "let the line go", High, "Let deployments start and go on again after the line was stopped."),
     act("cancel_countdown", &["c"], "cancel the countdown", Low, "Stop an armed automatic rollback before it begins."),

@@ -521,6 +521,7 @@ fn plan(p: &PlanView) -> Vec<Row<'_>> {
         let tone = if *done { Tone::Plain } else { Tone::Fail };
         out.push(Row::text("plan/ended", None, tone, sentence.as_str()));
     }
+    out.push(Row::text("plan/times", None, Tone::Plain, times(p)));
     out.extend(p.plan.steps.iter().map(|step| {
         let (state, said) = p
             .states
@@ -531,6 +532,34 @@ fn plan(p: &PlanView) -> Vec<Row<'_>> {
         Row::new(key.clone(), Some(key), Item::Step(step, state, said, at))
     }));
     out
+}
+
+/// Trip → request → old version live → metrics clear, as far as it is.
+fn times(p: &PlanView) -> String {
+    let word = |seconds: Option<i64>| {
+        let length = seconds.and_then(chrono::Duration::try_seconds);
+        length.map_or_else(
+            || {
+                if p.ended.is_some() {
+                    "not seen"
+                } else {
+                    "not yet"
+                }
+                .to_owned()
+            },
+            crate::domain::time::duration_words,
+        )
+    };
+    let (request, live, clear) = p.times_to;
+    let trip = match p.plan.tripped_at {
+        Some(_) => format!("trip → request {}", word(request)),
+        None => "no trip called for it".to_owned(),
+    };
+    format!(
+        "{trip} · request → live {} · → clear {}",
+        word(live),
+        word(clear)
+    )
 }
 
 /// A row of the metrics pane before it has names: there are thousands where there are hundreds of services, and a key draws a few.

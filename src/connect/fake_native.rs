@@ -35,6 +35,7 @@ pub fn open_native(
         reads: Default::default(),
         verbs: Vec::new(),
         settles: 0,
+        rollback_by_history: false,
         every: None,
     };
     let (registry, _) = super::registry::Registry::load(None);

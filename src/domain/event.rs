@@ -449,6 +449,9 @@ pub enum Body {
         environment: String,
         /// Version.
         version: String,
+        /// The revision of the source that it was deployed from, where the vendor says it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        revision: Option<String>,
     },
     /// A gate reached a verdict.
     GateJudged {

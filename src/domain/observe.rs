@@ -329,6 +329,8 @@ pub struct Session {
     pub drives: Vec<String>,
     /// Who holds the other leases: release → holder.
     pub leases: BTreeMap<String, String>,
+    /// Who else acts on a service in an environment now: [`lock_name`] → holder.
+    pub locks: BTreeMap<String, String>,
     /// Why the journal takes no writes; `None` when it does.
     pub journal_fault: Option<String>,
     /// Why acts are refused because the file is not trusted; `None` when it is.
@@ -345,6 +347,12 @@ pub struct Session {
     pub focus: (Option<String>, Option<String>),
     /// Changes of cockpit.toml that are not in force while a release stands on the old.
     pub held: Vec<super::ground::Held>,
+}
+
+/// Name of the lock on a service in an environment: two rollbacks, or a rollback and a deployment, never work on one at once.
+#[must_use]
+pub fn lock_name(service: &str, environment: &str) -> String {
+    format!("service/{service}/{environment}")
 }
 
 /// Everything observed.

@@ -149,6 +149,9 @@ pub struct Connection {
     /// Seconds for which an accepted act may leave no trace at the vendor, such as in a queue; filled in when the connector is loaded.
     #[serde(default)]
     pub settles: u64,
+    /// Its rollback wants an entry of the vendor's history; filled in when the connector is loaded.
+    #[serde(default)]
+    pub rollback_by_history: bool,
 }
 
 impl Connection {

@@ -139,6 +139,8 @@ pub struct HistoryEntry {
     /// Further ids that belong to it, where going back takes more than one act: one a region.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub also: Vec<String>,
+    /// The revision of the source that it was deployed from, where the vendor says it.
+    pub revision: Option<String>,
 }
 
 /// One metric of a vendor's own analysis.
@@ -231,6 +233,34 @@ pub struct Deployment {
     pub autoscalers: Option<Vec<String>>,
     /// Who writes this deployment from a source of truth and would put back what is changed by hand; `None`: nobody that is known.
     pub managed_by: Option<String>,
+}
+
+impl Deployment {
+    /// What the vendor deployed last, where its history begins with that and names the source's revisions.
+    pub fn live_entry(&self) -> Option<&HistoryEntry> {
+        self.history.first().filter(|h| h.revision.is_some())
+    }
+    /// The revision of the source that is live.
+    pub fn live_revision(&self) -> Option<&str> {
+        self.live_entry()?.revision.as_deref()
+    }
+    /// The history's entry of a version: by its name, else by the revision that it was deployed from. Where what is live came from the
+    /// same revision, that tells the two apart no more.
+    pub fn entry_of(&self, version: &str, revision: Option<&str>) -> Option<&HistoryEntry> {
+        let named = self.history.iter().find(|h| h.version == version);
+        named.or_else(|| {
+            let revision = revision.filter(|r| self.live_revision() != Some(*r))?;
+            let same = |h: &&HistoryEntry| h.revision.as_deref() == Some(revision);
+            self.history.iter().find(same)
+        })
+    }
+    /// Does that version serve all traffic? By its name, or where it is the short form of the revision that is live.
+    pub fn serves(&self, version: &str) -> bool {
+        let short =
+            |r: &str| r.len() > version.len() && !version.is_empty() && r.starts_with(version);
+        let live = self.live_revision().is_some_and(short);
+        self.state == DeployState::Succeeded && (self.version == version || live)
+    }
 }
 
 /// A CI run's state.

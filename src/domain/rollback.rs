@@ -49,6 +49,8 @@ pub struct Part<'a> {
     pub from: String,
     /// Version to go back to.
     pub to: String,
+    /// The source's revision that version was deployed from, where it is on record.
+    pub revision: Option<String>,
     /// Can the connection hold auto-sync?
     pub can_hold: bool,
 }
@@ -143,7 +145,7 @@ fn steps_of(
         let hold = act(Verb::Hold, vec![("field", field.clone())], title.clone());
         steps.push(step("hold", StepKind::Hold { act: hold }, title));
     }
-    let entry = part.record.history.iter().find(|h| h.version == part.to);
+    let entry = part.record.entry_of(&part.to, part.revision.as_deref());
     let ids: Vec<&String> = entry
         .iter()
         .flat_map(|h| std::iter::once(&h.id).chain(&h.also))

@@ -59,6 +59,7 @@ fn connection(name: &str, reads: &[(RecordKind, u64)], verbs: &[Verb]) -> Connec
             .collect(),
         verbs: verbs.to_vec(),
         settles: 0,
+        rollback_by_history: false,
     }
 }
 
@@ -296,6 +297,7 @@ pub fn deployment(service: &str, version: &str) -> Deployment {
             version: OLD.into(),
             at: Some(tuesday() - Duration::days(3)),
             also: Vec::new(),
+            revision: None,
         }],
         ..Deployment::default()
     }
@@ -337,6 +339,8 @@ pub struct Vendors {
     pub mumbles: BTreeSet<Verb>,
     /// Verbs whose request gets lost on the way, without an answer.
     pub loses: BTreeSet<Verb>,
+    /// Verbs that are confirmed and change nothing.
+    pub ignores: BTreeSet<Verb>,
     /// Marks cannot be looked up.
     pub forgetful: bool,
     /// Verbs that are confirmed and do not show for a long time.
@@ -358,7 +362,7 @@ impl Vendors {
                 why: "no answer".into(),
             };
         }
-        if !self.late.contains(&act.verb) {
+        if !self.late.contains(&act.verb) && !self.ignores.contains(&act.verb) {
             self.apply(act, now);
         }
         self.done.push(act.clone());
@@ -419,7 +423,7 @@ impl Vendors {
             }
             Verb::Pause => d.state = DeployState::Paused,
             Verb::Resume => d.state = DeployState::Running,
-            Verb::Hold => d.auto_sync = Some(false),
+            Verb::Hold => (d.auto_sync, d.hold_field) = (Some(false), None),
             Verb::ReleaseHold => {
                 d.auto_sync = Some(true);
                 d.hold_field = act.args.get("field").cloned();
@@ -519,6 +523,7 @@ impl World {
                 service: service.into(),
                 environment: "production".into(),
                 version: version.into(),
+                revision: None,
             },
         );
     }

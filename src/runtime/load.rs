@@ -7,6 +7,7 @@ use crate::config::connectors::{ConnectorIndex, ConnectorInfo, SettingInfo, Sett
 use crate::config::trust::{Subject, Trust, check};
 use crate::config::{self, find_file};
 use crate::connect::registry::{Registry, SHIPPED, parse};
+use crate::domain::act::Verb;
 use crate::domain::connector::{ConnectorSpec, DriverKind, SettingKind as SpecKind};
 use crate::domain::diag::Diag;
 use crate::domain::policy::{Policy, ReadOffer};
@@ -119,7 +120,22 @@ impl Index {
                     )
                 })
                 .collect();
-            connection.verbs = spec.action.values().map(|a| a.verb).collect();
+            // A program of one's own does what it is given words for, and nothing else.
+            let named = |action: &str| {
+                spec.driver != DriverKind::Command || connection.settings.contains_key(action)
+            };
+            connection.verbs = spec
+                .action
+                .iter()
+                .filter(|(name, _)| named(name))
+                .map(|(_, a)| a.verb)
+                .collect();
+            connection.rollback_by_history = spec
+                .action
+                .values()
+                .filter(|a| a.verb == Verb::Rollback)
+                .filter_map(|a| a.args.get("history_id"))
+                .any(|arg| arg.default.is_none());
             let finds = spec.action.values().filter_map(|a| a.find.as_ref());
             connection.settles = finds
                 .filter_map(|f| f.settled().ok().flatten())
@@ -317,4 +333,35 @@ fn local_connectors(index: &Index, policy: &Policy) -> Vec<(String, Vec<u8>)> {
     out.sort();
     out.dedup();
     out
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+    use super::*;
+
+    #[test]
+    fn a_connection_offers_what_it_was_given_words_for_and_says_how_it_rolls_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("cockpit.toml");
+        let text = r#"title = "own"
+timezone = "UTC"
+[environments.production]
+[connections.own]
+connector = "command"
+deployments = ["true"]
+rollback = ["true"]
+[connections.argo]
+connector = "argocd"
+url = "https://argo.example"
+token = "command:echo hush-hush"
+"#;
+        std::fs::write(&file, text).unwrap();
+        let policy = load_file(&Place::default(), &file).unwrap().policy;
+        let own = &policy.connections["own"];
+        assert_eq!(own.verbs, [Verb::Rollback]);
+        assert!(!own.rollback_by_history);
+        let argo = &policy.connections["argo"];
+        assert!(argo.can(Verb::Hold) && argo.rollback_by_history);
+    }
 }

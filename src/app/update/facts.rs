@@ -115,6 +115,7 @@ fn assessed(model: &mut Model, new: Arc<Situation>) -> Vec<Effect> {
         Some(old) => {
             unticked(model, old, &new);
             effects.extend(news(model, old, &new));
+            effects.extend(standstill(model, old, &new));
         }
     }
     model.calendar.stale = true;
@@ -180,6 +181,16 @@ fn unticked(model: &mut Model, old: &Situation, new: &Situation) {
             model.say(Loudness::Info, text);
         }
     }
+}
+
+/// A rollback that stands still and wants a person, said once.
+fn standstill(model: &Model, old: &Situation, new: &Situation) -> Option<Effect> {
+    let stuck = |s: &Situation| s.plan.as_ref().is_some_and(|p| p.stuck.is_some());
+    let why = new.plan.as_ref()?.stuck.clone()?;
+    (!stuck(old) && !model.focused).then(|| Effect::Notify {
+        title: format!("rollback stands still ({})", new.band.environment),
+        body: why,
+    })
 }
 
 /// What the person must hear of although they look elsewhere: triggers that tripped just now, together in one message.

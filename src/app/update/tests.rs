@@ -471,6 +471,19 @@ fn a_trip_of_a_release_that_is_not_looked_at_rings_once_and_looking_at_it_does_n
     );
 }
 
+#[test]
+fn a_rollback_that_stands_still_rings_once() {
+    let mut m = story();
+    assess(&mut m, fixture::rolling_back());
+    let now = m.now;
+    update(&mut m, now, Msg::Focused(false));
+    let mut s = fixture::rolling_back();
+    s.plan.as_mut().unwrap().stuck = Some("2.13.4 does not serve after 30 m".into());
+    let effects = assess(&mut m, s.clone());
+    assert_eq!(effects.iter().filter(|e| is_bell(e)).count(), 1);
+    assert!(!assess(&mut m, s).iter().any(is_bell));
+}
+
 fn is_bell(e: &Effect) -> bool {
     matches!(e, Effect::Notify { .. })
 }

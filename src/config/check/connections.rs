@@ -56,6 +56,7 @@ impl Check<'_> {
             reads: Default::default(),
             verbs: Vec::new(),
             settles: 0,
+            rollback_by_history: false,
         }
     }
 

@@ -633,7 +633,7 @@ fn tripped_automatic<'a>(view: &View<'_>, s: &'a Situation) -> Option<&'a Trigge
     // Only what was agreed beforehand may act by itself (law 3), and only once.
     let state = view
         .state
-        .filter(|x| x.contract.is_some() && x.rolled_back().is_none())?;
+        .filter(|x| x.contract.is_some() && !x.ever_rolled_back())?;
     s.triggers.iter().find(|t| {
         let key = (t.service.clone(), t.trigger.clone());
         t.then == Then::Automatic

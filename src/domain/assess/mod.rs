@@ -163,7 +163,8 @@ pub(crate) use calendar::crossed_by;
 pub(crate) use lines::POLICY;
 pub(crate) use owed::{
     approval_messages as act_approval_messages, brief_text as act_brief_text,
-    glass_messages as act_glass_messages, messages as act_messages, steer as act_steer,
+    ended_by_hand as end_plan, glass_messages as act_glass_messages, messages as act_messages,
+    steer as act_steer,
 };
 pub(crate) use permits::{
     STOOD, attachable, further_candidates, held_by, in_line, is_review, next_service, steered,

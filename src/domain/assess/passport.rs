@@ -65,7 +65,7 @@ fn one(view: &View<'_>, rollout: &Rollout<'_>) -> Passport {
         healthy(target, &others(rollout, bad)),
         changes(view, rollout, to.as_deref()),
         migrations(view, rollout),
-        rights(view, rollout),
+        rights(view, rollout, to.as_deref()),
         freeze(view),
         path_when_down(view, rollout),
         history(view, rollout),
@@ -92,7 +92,7 @@ fn one(view: &View<'_>, rollout: &Rollout<'_>) -> Passport {
 }
 
 /// Expected seconds: median of earlier rollbacks here, else the default.
-fn expected(view: &View<'_>, service: &str, environment: &str) -> u64 {
+pub(super) fn expected(view: &View<'_>, service: &str, environment: &str) -> u64 {
     let mut known: Vec<i64> = view
         .journal
         .rollbacks
@@ -374,7 +374,29 @@ fn migrations(view: &View<'_>, rollout: &Rollout<'_>) -> PassportLine {
     }
 }
 
-fn rights(view: &View<'_>, rollout: &Rollout<'_>) -> PassportLine {
+/// Why the vendor cannot go back to that version: its rollback wants an entry of its history, and none names it.
+pub(super) fn unnamed(view: &View<'_>, rollout: &Rollout<'_>, to: &str) -> Option<String> {
+    let name = rollout.service.deployments.as_ref()?;
+    let wants = view.policy.connections.get(name)?.rollback_by_history;
+    let record = rollout.record.filter(|_| wants)?;
+    let healthy = view
+        .journal
+        .target(
+            &rollout.service.name,
+            view.environment(),
+            &rollout.change.to,
+        )
+        .filter(|h| h.version == to);
+    let entry = record.entry_of(to, healthy.and_then(|h| h.revision.as_deref()));
+    entry.is_none().then(|| {
+        format!(
+            "{name}'s history of {} does not name {to}: it cannot be asked for",
+            rollout.service.name
+        )
+    })
+}
+
+fn rights(view: &View<'_>, rollout: &Rollout<'_>, to: Option<&str>) -> PassportLine {
     let title = "the connection can roll back";
     let name = rollout.service.deployments.as_deref().unwrap_or("");
     match view.policy.connections.get(name) {
@@ -388,7 +410,10 @@ fn rights(view: &View<'_>, rollout: &Rollout<'_>) -> PassportLine {
             "rights",
             title,
             Verdict::Fail,
-            format!("connector {} has no rollback", c.connector),
+            format!(
+                "connection {name} has no rollback (connector {})",
+                c.connector
+            ),
         ),
         Some(_) if !rollout.freshness.usable() => {
             let why = format!(
@@ -397,12 +422,15 @@ fn rights(view: &View<'_>, rollout: &Rollout<'_>) -> PassportLine {
             );
             line("rights", title, Verdict::undecided(why.clone(), 0), why)
         }
-        Some(_) => line(
-            "rights",
-            title,
-            Verdict::Pass,
-            format!("{name} answers with our credentials"),
-        ),
+        Some(_) => match to.and_then(|to| unnamed(view, rollout, to)) {
+            Some(why) => line("rights", title, Verdict::Fail, why),
+            None => line(
+                "rights",
+                title,
+                Verdict::Pass,
+                format!("{name} has the action and answers with our credentials"),
+            ),
+        },
     }
 }
 

@@ -305,7 +305,7 @@ fn failed(view: &View<'_>, release: &Release, table: &RiskTable) -> RiskPoint {
             continue;
         }
         all += 1;
-        let rolled = state.rolled_back().is_some()
+        let rolled = state.ever_rolled_back()
             || matches!(state.closing, Some((Closing::RolledBack, ..)))
             || !state.incidents.is_empty();
         bad += u64::from(rolled);

@@ -58,6 +58,8 @@ pub struct Healthy {
     pub version: String,
     /// When it had earned it.
     pub at: Instant,
+    /// The revision of the source that it was deployed from, where the vendor says it.
+    pub revision: Option<String>,
 }
 
 /// What was last journaled of a service's deployment.
@@ -370,12 +372,32 @@ impl ReleaseState {
     pub fn running_plan(&self) -> Option<&PlanState> {
         self.plans.iter().rev().find(|p| p.running())
     }
-    /// Did a rollback of this release put the old version back?
+    /// The rollback that put the old version back; none where what it took away came back since.
     pub fn rolled_back(&self) -> Option<&PlanState> {
+        self.last_done().filter(|plan| !self.came_back(plan))
+    }
+    /// Did a rollback of this release ever put the old version back?
+    pub fn ever_rolled_back(&self) -> bool {
+        self.last_done().is_some()
+    }
+    fn last_done(&self) -> Option<&PlanState> {
         self.plans
             .iter()
             .rev()
             .find(|p| p.ended.as_ref().is_some_and(|(done, _, _)| *done))
+    }
+    /// Was one of a plan's services seen on its new version after the plan's end?
+    fn came_back(&self, plan: &PlanState) -> bool {
+        let Some((_, _, ended)) = &plan.ended else {
+            return false;
+        };
+        let acts = |s: &&PlanStep| matches!(s.kind, StepKind::Act { .. });
+        plan.plan
+            .steps
+            .iter()
+            .filter(acts)
+            .filter_map(|s| self.tracks.get(&s.service))
+            .any(|t| !t.withdrawn() && t.told > *ended)
     }
 }
 
@@ -515,6 +537,7 @@ impl Journal {
                 service,
                 environment,
                 version,
+                revision,
             } => {
                 self.healthy
                     .entry((service.clone(), environment.clone()))
@@ -522,6 +545,7 @@ impl Journal {
                     .push(Healthy {
                         version: version.clone(),
                         at: event.at,
+                        revision: revision.clone(),
                     });
             }
             Body::DeploymentSeen { .. } => self.track(event),
@@ -704,6 +728,10 @@ fn tracked(before: Option<&Track>, event: &Event) -> Option<Track> {
     };
     track.seen += 1;
     track.told = event.at;
+    // What was taken away and comes back serves anew from now on.
+    if track.withdrawn() && *state == DeployState::Succeeded {
+        track.finished = None;
+    }
     if track.state != *state {
         track.changed = event.at;
     }

@@ -3,7 +3,7 @@
 use crate::domain::act::Outcome;
 use crate::domain::event::{Body, StepState};
 use crate::domain::situation::Tone;
-use crate::domain::time::Instant;
+use crate::domain::time::{Instant, duration_words};
 use crate::domain::verdict::Verdict;
 
 /// `moved from 2026-11-24 09:00 to 2026-11-24 10:15 UTC`.
@@ -85,6 +85,7 @@ pub fn sentence(body: &Body) -> (String, Tone) {
             service,
             environment,
             version,
+            ..
         } => (
             format!("{service} {version} earned healthy in {environment}"),
             Tone::Pass,
@@ -144,14 +145,22 @@ pub fn sentence(body: &Body) -> (String, Tone) {
                 _ => Tone::Plain,
             },
         ),
-        Body::PlanEnded { done, detail, .. } => (
+        Body::PlanEnded {
+            done,
+            detail,
+            trip_to_request,
+            to_live,
+            to_clear,
+            ..
+        } => (
             format!(
-                "rollback {}: {detail}",
+                "rollback {}: {detail}{}",
                 if *done {
                     "done"
                 } else {
                     "ended without success"
-                }
+                },
+                lengths(*trip_to_request, *to_live, *to_clear)
             ),
             if *done { Tone::Plain } else { Tone::Fail },
         ),
@@ -257,6 +266,26 @@ fn scope(body: &Body) -> (String, Tone) {
             (with("took the file's change of", name, reason), Tone::Hold)
         }
         _ => (String::new(), Tone::Plain),
+    }
+}
+
+/// ` (trip → request 20 s, request → live 1 m, → clear 3 m)`: what was measured of a rollback.
+fn lengths(request: Option<i64>, live: Option<i64>, clear: Option<i64>) -> String {
+    let parts: Vec<String> = [
+        ("trip → request", request),
+        ("request → live", live),
+        ("→ clear", clear),
+    ]
+    .into_iter()
+    .filter_map(|(what, seconds)| {
+        let length = chrono::Duration::try_seconds(seconds?)?;
+        Some(format!("{what} {}", duration_words(length)))
+    })
+    .collect();
+    if parts.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", parts.join(", "))
     }
 }
 

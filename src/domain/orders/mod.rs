@@ -13,7 +13,7 @@ use super::act::{Act, Verb};
 use super::assess::View;
 use super::assess::holds;
 use super::assess::{
-    STOOD, act_steer, crossed_by, further_candidates, next_service, steered, stood,
+    STOOD, act_steer, crossed_by, end_plan, further_candidates, next_service, steered, stood,
 };
 use super::contract;
 use super::dates;
@@ -136,6 +136,10 @@ pub(crate) fn rollback_plan(
             .iter()
             .find(|p| &p.service == name)
             .and_then(|p| p.to.clone());
+        let healthy = view
+            .journal
+            .target(name, &release.environment, &rollout.change.to)
+            .filter(|h| Some(&h.version) == known.as_ref());
         let to = known
             .or_else(|| {
                 picks
@@ -160,6 +164,7 @@ pub(crate) fn rollback_plan(
             record,
             from: rollout.change.to.clone(),
             to,
+            revision: healthy.and_then(|h| h.revision.clone()),
             can_hold,
         });
     }
@@ -264,6 +269,7 @@ impl Order<'_, '_> {
                 }
                 Ok(tasks)
             }
+            "end_rollback" => self.end_rollback(),
             "brief" => self.brief(),
             "ack" => self.ack(),
             "handoff" => self.handoff(),
@@ -302,6 +308,19 @@ impl Order<'_, '_> {
                 format!("{} is not an act", self.request.action),
             )]),
         }
+    }
+
+    /// The key is the one of the plan's own end: it ends once.
+    fn end_rollback(&self) -> Tasks {
+        let Some(plan) = self.view.state.and_then(|x| x.running_plan()) else {
+            return Err(vec![Refusal::new("rollback", "no rollback is running")]);
+        };
+        let detail = format!("ended by {}: {}", self.actor(), self.input("reason"));
+        let mut tasks = self.events(end_plan(self.view, plan, &detail))?;
+        for task in &mut tasks {
+            task.key = format!("{}/ended", plan.plan.id);
+        }
+        Ok(tasks)
     }
 
     fn seal(&self) -> Tasks {

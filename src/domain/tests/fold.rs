@@ -213,6 +213,7 @@ fn bodies() -> Vec<Body> {
             service: s("checkout"),
             environment: s("production"),
             version: s(NEW),
+            revision: Some(s("c0ffee00")),
         },
         Body::GateJudged {
             service: s("checkout"),

@@ -22,6 +22,7 @@ mod overrides;
 mod people;
 mod permits;
 mod planning;
+mod plans;
 mod proofs;
 mod rollback;
 mod scope;

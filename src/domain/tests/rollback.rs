@@ -51,7 +51,6 @@ fn a_rollback_runs_to_its_end_and_leaves_its_debts() {
     assert_eq!(w.assess().band.advice, Advice::Watching);
     // The source is mended: now it is put back, exactly, and the debt is gone.
     let field = deployment("checkout", OLD).hold_field;
-    w.record("checkout").hold_field = None;
     w.record("checkout").desired = Some(OLD.into());
     w.minutes(2).unwrap();
     assert_eq!(w.count(Verb::ReleaseHold), 1);
@@ -300,6 +299,14 @@ fn a_trigger_that_never_clears_is_left_to_a_person_in_the_end() {
     w.minutes(45).unwrap();
     assert_eq!(ended(&w), Some(true), "the old version serves");
     assert!(w.journal.debts.contains_key("clear/rollback/shop-47/1"));
+    let plan = &w.journal.release(RELEASE).unwrap().plans[0];
+    let said = &plan.ended.as_ref().unwrap().1;
+    assert!(said.contains("were not seen clear"), "{said}");
+    assert!(
+        plan.times.1.is_some() && plan.times.2.is_none(),
+        "{:?}",
+        plan.times
+    );
     assert_eq!(
         w.assess().band.advice,
         Advice::Hold,

@@ -6,12 +6,13 @@ use std::time::Duration;
 use tokio::time::Instant as Tick;
 
 use crate::app::port::Fact;
-use crate::domain::act::{Act, Outcome, Receipt};
+use crate::domain::act::{Act, Outcome, Receipt, Verb};
+use crate::domain::assess::assess;
 use crate::domain::event::{Body, StepState};
-use crate::domain::observe::{Fault, FaultKind, Subject};
+use crate::domain::observe::{Fault, FaultKind, Subject, lock_name};
 use crate::domain::orders::decide;
 use crate::domain::situation::{Duty, Refusal, Request, Task};
-use crate::store::{Append, Appended, Holding, NewEvent, StoreError};
+use crate::store::{Append, Appended, Holding, LeaseTaken, NewEvent, StoreError};
 
 use super::super::journal::{Author, encode};
 use super::{Engine, Msg};
@@ -150,6 +151,14 @@ impl Engine {
                 Ok(())
             }
             Task::Perform { before, act, step } => {
+                // What is put back is compared with the live field of this moment.
+                if step.is_some()
+                    && act.verb == Verb::ReleaseHold
+                    && !self.still_owed(&duty.key).await
+                {
+                    return Ok(());
+                }
+                self.lock(&act).await?;
                 let author = self.author.clone();
                 let mut bodies = before;
                 bodies.push(Body::Intended { act: act.clone() });
@@ -229,6 +238,48 @@ impl Engine {
         }
     }
 
+    /// Is that still owed by a reading of now?
+    async fn still_owed(&mut self, key: &str) -> bool {
+        self.reread().await;
+        let now = self.clock.now();
+        let s = assess(&self.policy, &self.journal, &self.observed, now);
+        s.owed.iter().any(|d| d.key == key)
+    }
+
+    /// Takes the lock on the service that an act moves. What only stops something is never locked out.
+    async fn lock(&mut self, act: &Act) -> Result<(), String> {
+        let moves = matches!(
+            act.verb,
+            Verb::Deploy
+                | Verb::Rollback
+                | Verb::Promote
+                | Verb::Retry
+                | Verb::Restart
+                | Verb::Hold
+                | Verb::ReleaseHold
+        );
+        let place = act.service.as_ref().zip(act.environment.as_ref());
+        let Some((service, environment)) = place.filter(|_| moves) else {
+            return Ok(());
+        };
+        let name = lock_name(service, environment);
+        let real = self.clock.now().real;
+        match self.store.take_lease(&name, &self.holder, real).await {
+            Ok(LeaseTaken::Taken { .. }) => {
+                self.locks.insert(name);
+                Ok(())
+            }
+            Ok(LeaseTaken::Held(other)) => {
+                self.leases().await;
+                Err(format!(
+                    "{} acts on {service} in {environment} now: nothing was sent; wait until that is through",
+                    other.holder
+                ))
+            }
+            Err(e) => Err(e.to_string()),
+        }
+    }
+
     fn send(&mut self, act: Act, step: Option<(String, String)>, order: Option<u64>) {
         self.observed.session.in_flight.push(act.id.clone());
         let (connections, tx) = (Arc::clone(&self.connections), self.tx.clone());
@@ -253,6 +304,7 @@ impl Engine {
     ) {
         self.observed.session.in_flight.retain(|id| *id != act.id);
         self.conclude(&act, step, &outcome, "").await;
+        self.keep_locks().await;
         if let Some(seq) = order {
             let result = match &outcome {
                 Outcome::Confirmed { .. } => Ok(format!("{}: confirmed", act.summary)),

@@ -1,12 +1,13 @@
 //! What outlives the process: the journal, the cache for the first frame after a start, the driver's leases.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
+use crate::domain::act::Act;
 use crate::domain::needs::{BLOCK, BUCKET, followed, open_releases, unrestored};
-use crate::domain::observe::{Feed, Observation, SeriesKey, Subject};
+use crate::domain::observe::{Feed, Observation, SeriesKey, Subject, lock_name};
 use crate::domain::record::Part;
 use crate::store::{CacheEntry, LeaseTaken, SampleQuery, Samples, Series};
 
@@ -296,6 +297,7 @@ impl Engine {
         let before = (
             self.observed.session.drives.clone(),
             self.observed.session.leases.clone(),
+            self.observed.session.locks.clone(),
         );
         let real = self.clock.now().real;
         let mut drives = Vec::new();
@@ -318,10 +320,16 @@ impl Engine {
             }
         }
         self.observed.session.drives = drives;
+        self.keep_locks().await;
         if let Ok(list) = self.store.leases().await {
+            let list: Vec<_> = list.into_iter().filter(|l| l.holds_at(real)).collect();
+            self.observed.session.locks = list
+                .iter()
+                .filter(|l| l.name.starts_with("service/") && l.holder != self.holder)
+                .map(|l| (l.name.clone(), l.holder.clone()))
+                .collect();
             self.observed.session.leases = list
                 .into_iter()
-                .filter(|l| l.holds_at(real))
                 .filter_map(|l| {
                     let release = l.name.strip_prefix("driver/")?.to_owned();
                     Some((release, l.holder))
@@ -332,7 +340,43 @@ impl Engine {
             != (
                 self.observed.session.drives.clone(),
                 self.observed.session.leases.clone(),
+                self.observed.session.locks.clone(),
             )
+    }
+
+    /// Renews the locks on services that a rollback of ours or an act on its way needs, and gives the others back.
+    pub(super) async fn keep_locks(&mut self) {
+        let session = &self.observed.session;
+        let of_act = |act: &Act| {
+            let place = act.service.as_deref().zip(act.environment.as_deref());
+            place.map(|(service, environment)| lock_name(service, environment))
+        };
+        let mut wanted: BTreeSet<String> = session
+            .in_flight
+            .iter()
+            .filter_map(|id| of_act(&self.journal.acts.get(id)?.act))
+            .filter(|name| self.locks.contains(name))
+            .collect();
+        for release in &session.drives {
+            let state = self.journal.release(release);
+            if let Some(plan) = state.and_then(|x| x.running_plan()) {
+                let places = plan.plan.steps.iter();
+                wanted.extend(places.map(|s| lock_name(&s.service, &s.environment)));
+            }
+        }
+        let real = self.clock.now().real;
+        let mut held = BTreeSet::new();
+        for name in wanted {
+            let taken = self.store.take_lease(&name, &self.holder, real).await;
+            if matches!(taken, Ok(LeaseTaken::Taken { .. })) {
+                held.insert(name);
+            }
+        }
+        for name in self.locks.difference(&held) {
+            // What cannot be given back lapses in 30 s.
+            let _ = self.store.release_lease(name, &self.holder).await;
+        }
+        self.locks = held;
     }
 
     /// Gives the leases back and keeps the cache.
@@ -345,6 +389,9 @@ impl Engine {
                 .store
                 .release_lease(&format!("driver/{release}"), &self.holder)
                 .await;
+        }
+        for name in &self.locks {
+            let _ = self.store.release_lease(name, &self.holder).await;
         }
         self.store.close().await;
     }

@@ -162,6 +162,8 @@ pub struct Engine {
     leased: Option<Tick>,
     /// Needs that were answered since the cache was kept, and whether that brought new buckets.
     changed_needs: BTreeMap<String, bool>,
+    /// Locks on services that this process holds.
+    locks: BTreeSet<String>,
     cached: Option<Tick>,
     /// When the buckets of services that are not followed were kept last.
     others_kept: Option<Tick>,
@@ -267,6 +269,7 @@ impl Engine {
             pruned: now.world - keeper::PRUNE + keeper::FIRST_PRUNE,
             leased: None,
             changed_needs: BTreeMap::new(),
+            locks: BTreeSet::new(),
             cached: None,
             others_kept: None,
             origin: Tick::now(),

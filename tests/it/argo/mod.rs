@@ -1,6 +1,7 @@
 //! A rollback by the program itself against an Argo CD that keeps its contract and misbehaves: each ends in the one right outcome,
 //! and the rollback is asked for once.
 
+mod flights;
 mod programs;
 mod reload;
 
@@ -27,6 +28,24 @@ use crate::fake::{Fake, Says, Seen};
 const SPEED: f64 = 20.0;
 /// As long as anything is waited for.
 const PATIENCE: Duration = Duration::from_secs(90);
+
+const METRIC: &str = r#"[connections.prom]
+connector = "prometheus"
+url = "URL"
+[metrics.error_rate]
+connection = "prom"
+kind = "ratio"
+by = { service = "service" }
+numerator = "sum by (service) (increase(bad[$bucket]))"
+denominator = "sum by (service) (increase(all[$bucket]))"
+"#;
+const TRIGGER: &str = r#"[[service.trigger]]
+metric = "error_rate"
+above = "5%"
+window = "1m"
+for = "1m"
+then = "propose"
+"#;
 
 /// A clock that runs faster.
 struct Fast {
@@ -64,6 +83,13 @@ enum Wrong {
     DiesBefore,
     /// Done, and answered twice: yes, then no.
     Twice,
+    /// Done, and the old version does not come up.
+    NeverServes,
+}
+
+/// The commit that a version was deployed from.
+fn revision(version: &str) -> String {
+    format!("{:0<40}", version.replace('.', "c"))
 }
 
 /// The application as Argo CD holds it.
@@ -73,6 +99,12 @@ struct App {
     automated: Value,
     history: Vec<(u64, String)>,
     wrong: Wrong,
+    /// It follows a branch: its source names no version.
+    branch: bool,
+    health: &'static str,
+    clock: Arc<Fast>,
+    /// When the good version was back, Unix seconds.
+    back: Option<i64>,
     /// What happens as an act arrives.
     arrives: Option<Arrives>,
 }
@@ -85,14 +117,17 @@ impl App {
         let history: Vec<Value> = self
             .history
             .iter()
-            .map(|(id, version)| json!({ "id": id, "revision": format!("rev{id}"), "deployedAt": at, "source": { "targetRevision": version } }))
+            .map(|(id, version)| {
+                let source = if self.branch { "main" } else { version.as_str() };
+                json!({ "id": id, "revision": revision(version), "deployedAt": at, "source": { "targetRevision": source } })
+            })
             .collect();
         json!({
             "metadata": { "name": "checkout", "uid": "u1", "namespace": "argocd", "labels": { "environment": "production" } },
-            "spec": { "source": { "targetRevision": self.wanted }, "syncPolicy": { "automated": self.automated } },
+            "spec": { "source": { "targetRevision": if self.branch { "main" } else { self.wanted.as_str() } }, "syncPolicy": { "automated": self.automated } },
             "status": {
-                "sync": { "status": "Synced", "revision": format!("rev{}", self.history.last().unwrap().0) },
-                "health": { "status": "Healthy", "lastTransitionTime": at },
+                "sync": { "status": "Synced", "revision": revision(&self.wanted) },
+                "health": { "status": self.health, "lastTransitionTime": at },
                 "summary": { "images": [format!("shop/checkout:{}", self.version)] },
                 "history": history,
                 "operationState": { "phase": "Succeeded", "startedAt": at, "finishedAt": at },
@@ -129,6 +164,10 @@ impl App {
         let next = self.history.last().unwrap().0 + 1;
         self.history.push((next, version.clone()));
         self.version = version;
+        self.back = Some(self.clock.now().world.timestamp());
+        if self.wrong == Wrong::NeverServes {
+            self.health = "Progressing";
+        }
         let yes = Says::json(&self.json("2026-11-20T10:00:00Z"));
         match self.wrong {
             Wrong::Slow => Says::Late(Duration::from_millis(1500), Box::new(yes)),
@@ -139,6 +178,32 @@ impl App {
             }
             _ => yes,
         }
+    }
+
+    /// What Prometheus would say: one error in a hundred, and one in five while the bad version serves.
+    fn series(&self, seen: &Seen) -> Value {
+        let form: std::collections::BTreeMap<String, String> =
+            url::form_urlencoded::parse(seen.path.split_once('?').unwrap().1.as_bytes())
+                .into_owned()
+                .collect();
+        let number = |key: &str| form[key].parse::<f64>().unwrap() as i64;
+        let (start, end, step) = (number("start"), number("end"), number("step"));
+        let since = (self.clock.base - chrono::Duration::minutes(20)).timestamp();
+        let value = |t: i64| {
+            let bad = t > since && self.back.is_none_or(|b| t <= b);
+            let errors = if bad { 20 } else { 1 };
+            step * if form["query"].contains("bad") {
+                errors
+            } else {
+                100
+            } / 10
+        };
+        let values: Vec<Value> = (0..=(end - start) / step)
+            .map(|i| start + i * step)
+            .map(|t| json!([t, value(t).to_string()]))
+            .collect();
+        let series = json!({ "metric": { "service": "checkout" }, "values": values });
+        json!({ "status": "success", "data": { "resultType": "matrix", "result": [series] } })
     }
 
     fn answer(&mut self, seen: &Seen) -> Says {
@@ -170,6 +235,7 @@ impl App {
                 }
                 Says::json(&self.json(now))
             }
+            ("GET", "/api/v1/query_range") => Says::json(&self.series(seen)),
             ("POST", "/api/v1/applications/checkout/rollback") => {
                 self.roll_back(seen.json()["id"].as_u64().unwrap())
             }
@@ -184,16 +250,30 @@ struct Flight {
     fake: Fake,
     app: Arc<Mutex<App>>,
     clock: Arc<Fast>,
+    /// With a metric and a trigger on it.
+    measured: bool,
 }
 
 impl Flight {
     async fn new(wrong: Wrong) -> Self {
+        Self::with(wrong, false).await
+    }
+
+    async fn with(wrong: Wrong, measured: bool) -> Self {
+        let clock = Arc::new(Fast {
+            start: Instant::now(),
+            base: Utc::now(),
+        });
         let app = Arc::new(Mutex::new(App {
             version: "2.14.0".into(),
             wanted: "2.14.0".into(),
             automated: json!({ "prune": true, "selfHeal": true }),
             history: vec![(11, "2.13.4".into()), (12, "2.14.0".into())],
             wrong,
+            branch: false,
+            health: "Healthy",
+            clock: clock.clone(),
+            back: None,
             arrives: None,
         }));
         let shared = app.clone();
@@ -202,13 +282,11 @@ impl Flight {
             folder: tempfile::tempdir().unwrap(),
             fake,
             app,
-            clock: Arc::new(Fast {
-                start: Instant::now(),
-                base: Utc::now(),
-            }),
+            clock,
+            measured,
         };
         std::fs::write(flight.file(), flight.toml()).unwrap();
-        flight.seed().await;
+        flight.seed(None).await;
         flight
     }
 
@@ -229,14 +307,14 @@ timezone = "UTC"
 connector = "argocd"
 url = "{url}"
 token = "command:echo hush-hush"
-[defaults]
+{metric}[defaults]
 deployments = "argo"
 [people]
 me = {{ os = "{user}", roles = ["driver"] }}
 [[service]]
 name = "checkout"
 team = "shop"
-[[release]]
+{trigger}[[release]]
 id = "shop-47"
 title = "checkout"
 environment = "production"
@@ -247,6 +325,12 @@ length = "1h"
 changes = [{{ service = "checkout", from = "2.13.4", to = "2.14.0", reversible = true }}]
 "#,
             url = self.fake.url(),
+            metric = if self.measured {
+                METRIC.replace("URL", &self.fake.url())
+            } else {
+                String::new()
+            },
+            trigger = if self.measured { TRIGGER } else { "" },
         )
     }
 
@@ -262,7 +346,7 @@ changes = [{{ service = "checkout", from = "2.13.4", to = "2.14.0", reversible =
     }
 
     /// The old version earned healthy here; the contract was sealed, and the new version was seen.
-    async fn seed(&self) {
+    async fn seed(&self, revision: Option<String>) {
         let place = self.place();
         let policy = load_file(&place, &self.file()).unwrap().policy;
         let contract = contract::of(&policy, policy.release("shop-47").unwrap());
@@ -271,6 +355,7 @@ changes = [{{ service = "checkout", from = "2.13.4", to = "2.14.0", reversible =
                 service: "checkout".into(),
                 environment: "production".into(),
                 version: "2.13.4".into(),
+                revision,
             },
             Body::ContractSealed {
                 digest: contract::digest(&contract),

@@ -10,6 +10,7 @@ mod trips;
 
 use crate::domain::act::{Act, Outcome, Receipt};
 use crate::domain::event::{Body, Measured, PlanStep, StepKind};
+use crate::domain::journal::PlanState;
 use crate::domain::needs::{BUCKET, metric_need};
 use crate::domain::policy::{Release, Section};
 use crate::domain::record::{DeployState, Deployment, Part};
@@ -185,6 +186,7 @@ impl Owed<'_, '_> {
                     service: service.clone(),
                     environment: release.environment.clone(),
                     version: record.version.clone(),
+                    revision: record.live_revision().map(str::to_owned),
                 }],
             );
         }
@@ -422,6 +424,12 @@ impl Owed<'_, '_> {
             });
         }
     }
+}
+
+/// The end of a plan that a person ends, with what it leaves as debts.
+pub(crate) fn ended_by_hand(view: &View<'_>, plan: &PlanState, detail: &str) -> Vec<Body> {
+    let list = Vec::new();
+    Owed { view, list }.ending(plan, false, detail)
 }
 
 /// The act that a step sends.

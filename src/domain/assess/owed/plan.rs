@@ -1,15 +1,18 @@
 //! A rollback's next step, to its end and beyond: what was held is put back when it is safe (SEMANTICS 8).
 
 use chrono::Duration;
+use serde_json::Value;
 
 use crate::domain::act::Act;
 use crate::domain::event::{Body, Debt, PlanStep, StepKind, StepState};
 use crate::domain::journal::PlanState;
 use crate::domain::record::{DeployState, Deployment};
-use crate::domain::situation::{Duty, Situation, Task};
+use crate::domain::situation::{Duty, Situation, Task, TriggerView};
 use crate::domain::time::Instant;
 
-use super::{HOLD_HOURS, Owed, act_of};
+use crate::domain::assess::plan::times;
+
+use super::{HOLD_HOURS, Owed};
 
 /// A version that was rolled back stays held this many days, as a debt.
 const HELD_DAYS: i64 = 14;
@@ -18,6 +21,10 @@ const CLEAR_WITHIN: i64 = 1800;
 
 /// Seconds after which an act that left no trace at the vendor did not happen.
 const SETTLED: i64 = 120;
+/// So much of a vendor's field is shown.
+const SHOWN: usize = 200;
+/// Said where nothing could tell whether it is clear.
+const NOT_MEASURED: &str = "no trigger watches it: whether it is clear was not measured";
 /// Why such a step ends as refused.
 const NOTHING: &str = "for two minutes the vendor's live record shows nothing of it";
 
@@ -42,11 +49,8 @@ impl Owed<'_, '_> {
             )
         });
         match open {
-            None => self.end(
-                plan,
-                true,
-                "the old version serves and the triggers are clear",
-            ),
+            None if self.settling(plan) => {}
+            None => self.end(plan, true, &words_of_end(plan)),
             Some(step) => self.step(s, plan, step),
         }
     }
@@ -118,21 +122,21 @@ impl Owed<'_, '_> {
         }
     }
 
-    /// Clear when every trigger that tripped is clear again and none is breached, on data of the old version. A trigger
-    /// that cannot be told and never tripped holds nothing up.
+    /// Clear when no trigger is breached and each that tripped says so, on data of the old version. What cannot be told holds nothing
+    /// up, and is not called clear.
     fn clear(&mut self, s: &Situation, plan: &PlanState, step: &PlanStep, state: StepState) {
-        let clear = s
-            .triggers
-            .iter()
-            .all(|t| !t.tripped && t.mark.word != "breached");
-        let live = self.live_since(plan);
-        if clear && live.is_some_and(|t| self.seen_since(s, t)) {
-            self.stepped(plan, step, StepState::Confirmed, "every trigger is clear");
-        } else if live.is_some_and(|t| (self.view.at() - t).num_seconds() >= CLEAR_WITHIN) {
-            let why = "the old version serves, but the triggers were not seen clear in 30 min";
+        let Some(live) = self.live_since(plan) else {
+            return;
+        };
+        if s.triggers.is_empty() {
+            self.stepped(plan, step, StepState::Deferred, NOT_MEASURED);
+        } else if let Some(said) = self.cleared(s, live) {
+            self.stepped(plan, step, StepState::Confirmed, &said);
+        } else if (self.view.at() - live).num_seconds() >= CLEAR_WITHIN {
+            let why = "the triggers were not seen clear in 30 min";
             let debt = Debt {
                 id: format!("clear/{}", plan.plan.id),
-                what: format!("look by hand: {why}"),
+                what: format!("look by hand: the old version serves, but {why}"),
                 owner: self.owner(plan),
                 due: self.view.at() + Duration::hours(HOLD_HOURS),
                 release: Some(plan.plan.release.clone()),
@@ -141,6 +145,35 @@ impl Owed<'_, '_> {
         } else if state == StepState::Waiting {
             self.stepped(plan, step, StepState::Asked, "");
         }
+    }
+
+    /// The sentence, where they are clear. Law 1: of no data nothing is clear, and what is not known is named.
+    fn cleared(&self, s: &Situation, live: Instant) -> Option<String> {
+        let ill = |t: &TriggerView| t.tripped || t.mark.word == "breached";
+        if s.triggers.iter().any(ill) || !self.seen_since(s, live) {
+            return None;
+        }
+        let (clear, silent): (Vec<&TriggerView>, Vec<&TriggerView>) =
+            s.triggers.iter().partition(|t| {
+                t.mark.word == "clear" && self.view.data(&t.service, &t.metric).is_some()
+            });
+        let ever_tripped = silent.iter().any(|t| {
+            let key = (t.service.clone(), t.trigger.clone());
+            self.view.state.is_some_and(|x| x.trips.contains_key(&key))
+        });
+        if clear.is_empty() || ever_tripped {
+            return None;
+        }
+        if silent.is_empty() {
+            return Some("every trigger is clear".to_owned());
+        }
+        let names: Vec<&str> = silent.iter().map(|t| t.trigger.as_str()).collect();
+        Some(format!(
+            "{} of {} triggers are clear; not told: {}",
+            clear.len(),
+            s.triggers.len(),
+            names.join(", ")
+        ))
     }
 
     /// Since when the old versions serve.
@@ -153,7 +186,7 @@ impl Owed<'_, '_> {
             .max()
     }
 
-    /// Does every metric that a trigger watches have data newer than that? A clear trigger on old data proves nothing.
+    /// Is all that was read of the triggers' metrics newer than that? A clear trigger on old data proves nothing.
     fn seen_since(&self, s: &Situation, at: Instant) -> bool {
         s.triggers
             .iter()
@@ -171,8 +204,7 @@ impl Owed<'_, '_> {
 
     /// Does that version serve all traffic by the vendor's fresh record?
     fn serves(&self, service: &str, version: &str) -> bool {
-        self.record_of(service)
-            .is_some_and(|d| d.version == version && d.state == DeployState::Succeeded)
+        self.record_of(service).is_some_and(|d| d.serves(version))
     }
 
     fn perform(&mut self, plan: &PlanState, step: &PlanStep, act: &Act) {
@@ -238,36 +270,67 @@ impl Owed<'_, '_> {
     /// Auto-sync is restored only when the desired source no longer names the bad version, and only where the live
     /// field is still what we wrote.
     fn restore(&mut self, plan: &PlanState, step: &PlanStep, act: &Act, bad: &str) {
-        match self
-            .record_of(&step.service)
-            .map(|d| (d.auto_sync, d.desired.clone()))
-        {
-            Some((Some(true), _)) => {
-                self.stepped(
-                    plan,
-                    step,
-                    StepState::Confirmed,
-                    "somebody else turned auto-sync on",
-                );
+        let Some(record) = self.record_of(&step.service) else {
+            return;
+        };
+        let desired = record.desired.clone();
+        match (field_of(record, act), desired) {
+            (Field::AsItWas, _) => {
+                let said = "somebody put it back: auto-sync is as it was";
+                self.stepped(plan, step, StepState::Confirmed, said);
             }
-            Some((_, Some(desired))) if desired != bad => self.perform(plan, step, act),
-            Some((_, Some(desired))) => {
-                self.defer(plan, step, &format!("the source still asks for {desired}"))
+            (Field::Changed(how), _) => {
+                let debt = self.debt(plan, step, changed_by_somebody(&step.service, &how));
+                self.deferred(plan, step, &format!("changed by somebody: {how}"), debt);
             }
-            Some((_, None)) => self.defer(plan, step, "what the source asks for is not known"),
-            None => {}
+            (Field::Ours, Some(desired)) if desired != bad => self.perform(plan, step, act),
+            (Field::Ours, Some(desired)) => {
+                self.defer(plan, step, &format!("the source still asks for {desired}"));
+            }
+            (Field::Ours, None) => {
+                self.defer(plan, step, "what the source asks for is not known");
+            }
+        }
+    }
+
+    /// A restore that was sent is believed when the vendor's record shows the field as it was; that is waited for, for a while.
+    fn settling(&self, plan: &PlanState) -> bool {
+        plan.plan.steps.iter().any(|step| {
+            self.unseen(plan, step)
+                && plan
+                    .steps
+                    .get(&step.id)
+                    .is_some_and(|(_, _, at)| (self.view.at() - *at).num_seconds() < SETTLED)
+        })
+    }
+
+    /// Is that a restore which the vendor took, and whose field is not seen as it was?
+    fn unseen(&self, plan: &PlanState, step: &PlanStep) -> bool {
+        let StepKind::Restore { act, .. } = &step.kind else {
+            return false;
+        };
+        let Some((StepState::Confirmed, _, at)) = plan.steps.get(&step.id) else {
+            return false;
+        };
+        let rollout = self.view.rollout(&step.service);
+        let read = rollout.and_then(|r| r.read_at).is_some_and(|t| t >= *at);
+        let live = self.record_of(&step.service).filter(|_| read);
+        live.is_none_or(|d| field_of(d, act) != Field::AsItWas)
+    }
+
+    fn debt(&self, plan: &PlanState, step: &PlanStep, what: String) -> Debt {
+        Debt {
+            id: debt_id(plan, step),
+            what,
+            owner: self.owner(plan),
+            due: self.view.at() + Duration::hours(24),
+            release: Some(plan.plan.release.clone()),
         }
     }
 
     fn defer(&mut self, plan: &PlanState, step: &PlanStep, why: &str) {
-        let owner = self.owner(plan);
-        let debt = Debt {
-            id: debt_id(plan, step),
-            what: format!("auto-sync off: {} ({why})", step.service),
-            owner,
-            due: self.view.at() + Duration::hours(24),
-            release: Some(plan.plan.release.clone()),
-        };
+        let what = format!("auto-sync off: {} ({why})", step.service);
+        let debt = self.debt(plan, step, what);
         self.deferred(plan, step, why, debt);
     }
 
@@ -296,36 +359,30 @@ impl Owed<'_, '_> {
             .unwrap_or_else(|| self.view.observed.session.actor.clone())
     }
 
-    /// The plan's end, with its three times and the hold on the bad version.
     fn end(&mut self, plan: &PlanState, done: bool, detail: &str) {
-        let asked = plan
-            .plan
-            .steps
-            .iter()
-            .filter(|s| matches!(s.kind, StepKind::Act { .. }))
-            .filter_map(|s| self.view.journal.acts.get(act_of(s)?.id.as_str()))
-            .map(|a| a.at)
-            .min();
-        let reached = |kind: fn(&StepKind) -> bool| {
-            plan.plan
-                .steps
-                .iter()
-                .filter(|s| kind(&s.kind))
-                .filter_map(|s| plan.steps.get(&s.id))
-                .map(|(_, _, at)| *at)
-                .max()
+        let bodies = self.ending(plan, done, detail);
+        self.record(
+            format!("{}/ended", plan.plan.id),
+            Some(&plan.plan.release),
+            bodies,
+        );
+    }
+
+    /// The plan's end, with its three times and the hold on the bad version.
+    pub(super) fn ending(&self, plan: &PlanState, done: bool, detail: &str) -> Vec<Body> {
+        let (trip_to_request, to_live, to_clear) = times(self.view, plan);
+        let detail = if done {
+            detail.to_owned()
+        } else {
+            format!("{detail}; {}", self.how_far(plan))
         };
-        let live = reached(|k| matches!(k, StepKind::AwaitVersion { .. }));
-        let clear = reached(|k| matches!(k, StepKind::AwaitClear));
-        let between =
-            |a: Option<Instant>, b: Option<Instant>| a.zip(b).map(|(a, b)| (b - a).num_seconds());
         let mut bodies = vec![Body::PlanEnded {
             plan: plan.plan.id.clone(),
             done,
-            detail: detail.to_owned(),
-            trip_to_request: between(plan.plan.tripped_at, asked),
-            to_live: between(asked, live).filter(|_| done),
-            to_clear: between(asked, clear).filter(|_| done),
+            detail,
+            trip_to_request,
+            to_live,
+            to_clear,
         }];
         let owner = self.owner(plan);
         for step in &plan.plan.steps {
@@ -381,14 +438,45 @@ impl Owed<'_, '_> {
                         },
                     });
                 }
+                StepKind::Restore { .. } if self.unseen(plan, step) => {
+                    let what = format!(
+                        "auto-sync of {} was put back, and the vendor does not show it as it was: look",
+                        step.service
+                    );
+                    let debt = self.debt(plan, step, what);
+                    bodies.push(Body::DebtIncurred { debt });
+                }
                 _ => {}
             }
         }
-        self.record(
-            format!("{}/ended", plan.plan.id),
-            Some(&plan.plan.release),
-            bodies,
-        );
+        bodies
+    }
+
+    /// What is back and what is not, of a plan that ends early.
+    fn how_far(&self, plan: &PlanState) -> String {
+        let (mut back, mut not) = (Vec::new(), Vec::new());
+        for step in &plan.plan.steps {
+            let StepKind::Act { to, .. } = &step.kind else {
+                continue;
+            };
+            let name = &step.service;
+            if self.serves(name, to) {
+                back.push(format!("{name} {to}"));
+            } else {
+                not.push(match self.record_of(name) {
+                    Some(d) if d.version == *to => format!("{name} {to} is {}", d.state.word()),
+                    Some(d) => format!("{name} still {}", d.version),
+                    None => format!("{name} is not known"),
+                });
+            }
+        }
+        let all = back.len() + not.len();
+        let said = format!("{} of {all} services are back", back.len());
+        match (back.is_empty(), not.is_empty()) {
+            (_, true) => format!("{said}: {}", back.join(", ")),
+            (true, _) => format!("{said}; {}", not.join(", ")),
+            _ => format!("{said}: {}; {}", back.join(", "), not.join(", ")),
+        }
     }
 
     fn hold_placed(&self, plan: &PlanState, restore: &PlanStep) -> bool {
@@ -404,46 +492,64 @@ impl Owed<'_, '_> {
 
     /// Holds left as debts: put back as soon as the source no longer names the bad version.
     pub(super) fn restores(&mut self) {
-        let Some(state) = self.view.state else {
+        // While a rollback runs, what would fight it stays off.
+        let Some(state) = self.view.state.filter(|x| x.running_plan().is_none()) else {
             return;
         };
-        for plan in state.plans.iter().filter(|p| !p.running()) {
+        for plan in &state.plans {
             for step in &plan.plan.steps {
                 let StepKind::Restore { act, bad } = &step.kind else {
                     continue;
                 };
                 let debt = debt_id(plan, step);
-                if !self.view.journal.debts.contains_key(&debt) {
+                let Some(known) = self.view.journal.debts.get(&debt) else {
                     continue;
-                }
-                let record = self
-                    .record_of(&step.service)
-                    .map(|d| (d.auto_sync, d.desired.clone()));
-                let restored = plan.state(&step.id) == StepState::Confirmed;
-                match record {
-                    Some((Some(true), _)) => self.settle(
-                        plan,
-                        &debt,
-                        "auto-sync is on again by the vendor's live record",
-                    ),
-                    _ if restored => self.settle(plan, &debt, "restored exactly"),
-                    Some((_, Some(desired)))
-                        if desired != *bad
-                            && matches!(
-                                plan.state(&step.id),
-                                StepState::Deferred | StepState::Waiting
-                            ) =>
-                    {
-                        self.perform(plan, step, act);
+                };
+                let Some(record) = self.record_of(&step.service) else {
+                    continue;
+                };
+                let safe = record.desired.as_deref().is_some_and(|d| d != bad);
+                match (field_of(record, act), plan.state(&step.id)) {
+                    (Field::AsItWas, StepState::Confirmed) => {
+                        self.settle(plan, &debt, "restored exactly");
+                    }
+                    (Field::AsItWas, _) => {
+                        self.settle(
+                            plan,
+                            &debt,
+                            "auto-sync is as it was, by the vendor's record",
+                        );
                     }
                     // Asked, and cut off before its outcome was written.
-                    _ if matches!(plan.state(&step.id), StepState::Asked | StepState::Unknown) => {
-                        self.look_up(plan, step, act);
+                    (_, StepState::Asked | StepState::Unknown) => self.look_up(plan, step, act),
+                    (Field::Changed(how), _) => {
+                        let what = changed_by_somebody(&step.service, &how);
+                        self.owe_anew(plan, known, what);
+                    }
+                    (Field::Ours, StepState::Deferred | StepState::Waiting) if safe => {
+                        self.perform(plan, step, act);
                     }
                     _ => {}
                 }
             }
         }
+    }
+
+    /// The same debt in other words.
+    fn owe_anew(&mut self, plan: &PlanState, known: &Debt, what: String) {
+        if known.what == what {
+            return;
+        }
+        let key = format!("anew/{}/{}", known.id, self.view.at().timestamp());
+        let debt = Debt {
+            what,
+            ..known.clone()
+        };
+        self.record(
+            key,
+            Some(&plan.plan.release),
+            vec![Body::DebtIncurred { debt }],
+        );
     }
 
     fn settle(&mut self, plan: &PlanState, debt: &str, how: &str) {
@@ -463,4 +569,55 @@ fn debt_id(plan: &PlanState, step: &PlanStep) -> String {
         "auto-sync/{}/{}/{}",
         step.service, step.environment, plan.plan.id
     )
+}
+
+/// What stands in the field that a hold replaced.
+#[derive(Debug, PartialEq)]
+enum Field {
+    /// Nothing, as we wrote it.
+    Ours,
+    /// Exactly what was held, and auto-sync is on.
+    AsItWas,
+    /// Something else: what was held, and what is there.
+    Changed(String),
+}
+
+fn field_of(record: &Deployment, act: &Act) -> Field {
+    let was = act.args.get("field").filter(|v| !v.is_null());
+    let is = record.hold_field.as_ref().filter(|v| !v.is_null());
+    let on = record.auto_sync != Some(false);
+    match is {
+        None if !on => Field::Ours,
+        Some(_) if on && is == was => Field::AsItWas,
+        _ => {
+            let words = |v: Option<&Value>| {
+                let text = v.map_or_else(|| "nothing".to_owned(), Value::to_string);
+                text.chars().take(SHOWN).collect::<String>()
+            };
+            Field::Changed(format!("{} → {}", words(was), words(is)))
+        }
+    }
+}
+
+fn changed_by_somebody(service: &str, how: &str) -> String {
+    format!(
+        "auto-sync of {service} was changed by somebody while it was held: {how}; put it back by hand"
+    )
+}
+
+/// The sentence of a plan that came to its end.
+fn words_of_end(plan: &PlanState) -> String {
+    let clear = plan
+        .plan
+        .steps
+        .iter()
+        .find(|s| matches!(s.kind, StepKind::AwaitClear))
+        .and_then(|s| plan.steps.get(&s.id));
+    match clear {
+        Some((StepState::Confirmed, said, _)) if said == "every trigger is clear" => {
+            "the old version serves and the triggers are clear".to_owned()
+        }
+        Some((_, said, _)) => format!("the old version serves; {said}"),
+        None => "the old version serves".to_owned(),
+    }
 }

@@ -194,11 +194,13 @@ pub(crate) fn steer(
         args.insert("id".to_owned(), Value::String(record.id.clone()));
     }
     let serves = record.map_or("nothing", |d| d.version.as_str());
-    args.insert(
-        "version".to_owned(),
-        Value::String(rollout.change.to.clone()),
-    );
-    args.insert("ref".to_owned(), Value::String(rollout.change.to.clone()));
+    // Under a rollback it is the old version that is steered.
+    let version = match record.filter(|_| verb != Verb::Deploy) {
+        Some(record) => &record.version,
+        None => &rollout.change.to,
+    };
+    args.insert("version".to_owned(), Value::String(version.clone()));
+    args.insert("ref".to_owned(), Value::String(version.clone()));
     args.insert("reason".to_owned(), Value::String(reason.to_owned()));
     Some(Act {
         id: format!(

@@ -29,7 +29,7 @@ use approve::{approve, ask_approval};
 use items::{accept, close, note, review, settle, tick, untick, waive};
 use overrule::{break_glass, decline, overrule};
 use people::{ack, brief, drive, handoff, incident, take};
-use rollout::{cancel, let_go, promote, rollback, services_moving, steer};
+use rollout::{cancel, end_rollback, let_go, occupied, promote, rollback, services_moving, steer};
 use start::{deploy, seal};
 
 pub(crate) use asked::{STOOD, stood};
@@ -86,6 +86,7 @@ pub(super) fn all(view: &View<'_>, s: &Situation) -> BTreeMap<String, Permission
     put("retry", further::retry(view, s));
     put("restart", further::restart(view));
     put("rollback", rollback(view, s));
+    put("end_rollback", end_rollback(view, s));
     put("brief", brief(view));
     put("ack", ack(view));
     put("handoff", handoff(view));

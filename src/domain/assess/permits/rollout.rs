@@ -6,7 +6,11 @@ use crate::domain::assess::calendar::rollback_refusals;
 use crate::domain::assess::gates::{self, sealed};
 use crate::domain::assess::holds;
 use crate::domain::assess::line;
+use crate::domain::assess::passport;
+use crate::domain::assess::plan::{in_motion, lock_of, target};
 use crate::domain::assess::rollout::Rollout;
+use crate::domain::event::StepState;
+use crate::domain::journal::PlanState;
 use crate::domain::policy::After;
 use crate::domain::record::DeployState;
 use crate::domain::situation::{Input, Permit, Refusal, Situation, TriggerView};
@@ -17,15 +21,49 @@ use crate::domain::situation::{ACKNOWLEDGE, ACKNOWLEDGE_KEY};
 use super::asked::asked;
 use super::{basis, cannot, no_release, permit, reason, typed};
 
-/// The rollouts that are under way.
+/// The rollouts that are under way, also that of an old version which a running rollback brings back.
 fn moving<'a, 'b>(view: &'b View<'a>) -> Vec<&'b Rollout<'a>> {
     view.rollouts
         .iter()
-        .filter(|r| {
-            r.record
-                .is_some_and(|d| d.state.in_flight() && d.version == r.change.to)
-        })
+        .filter(|r| in_motion(view, r))
         .collect()
+}
+
+/// The one that a running rollback brings back: its gates were passed long ago.
+fn coming_back(view: &View<'_>, rollout: &Rollout<'_>) -> bool {
+    let back = target(view, &rollout.service.name);
+    back.is_some() && back == rollout.record.map(|d| d.version.as_str())
+}
+
+/// Another release's rollback that works on a service there.
+pub(super) fn other_plan(view: &View<'_>, service: &str) -> Option<Refusal> {
+    let here = view.release.map(|r| r.id.as_str());
+    let touches = |plan: &&PlanState| {
+        let mut steps = plan.plan.steps.iter();
+        steps.any(|s| s.service == service && s.environment == view.environment())
+    };
+    let (id, plan) = view
+        .journal
+        .releases
+        .iter()
+        .filter(|(id, _)| Some(id.as_str()) != here)
+        .find_map(|(id, x)| Some((id, x.running_plan().filter(touches)?)))?;
+    Some(
+        Refusal::new(
+            "lock",
+            format!("{} of release {id} works on {service}", plan.plan.id),
+        )
+        .way_out("wait for its end, or end it there"),
+    )
+}
+
+/// What else works on a service there: another release's rollback, or another cockpit's act.
+pub(super) fn occupied(view: &View<'_>, service: &str) -> Option<Refusal> {
+    other_plan(view, service).or_else(|| {
+        let holder = lock_of(view, service, view.environment())?;
+        let why = format!("{holder} acts on {service} now");
+        Some(Refusal::new("lock", why).way_out("wait until that is through"))
+    })
 }
 
 /// Services whose rollout is under way.
@@ -67,15 +105,17 @@ pub(super) fn promote(
         return Err(vec![Refusal::new("phase", "no rollout is under way")]);
     };
     let mut refusals: Vec<Refusal> = Vec::new();
-    refusals.extend(line::refusal(view));
+    let back = moving.iter().all(|r| coming_back(view, r));
+    refusals.extend(line::refusal(view).filter(|_| !back));
     refusals.extend(asked(view, first, Verb::Promote));
-    if let Some(plan) = s.plan.as_ref().filter(|p| p.ended.is_none()) {
+    if let Some(plan) = s.plan.as_ref().filter(|p| p.ended.is_none() && !back) {
         refusals.push(Refusal::new(
             "rollback",
             format!("rollback {} is running", plan.plan.id),
         ));
     }
     for rollout in &moving {
+        refusals.extend(occupied(view, &rollout.service.name));
         if !rollout.freshness.usable() {
             refusals.push(Refusal::new(
                 "deployments",
@@ -88,7 +128,7 @@ pub(super) fn promote(
         }
         refusals.extend(cannot(view, rollout, Verb::Promote));
     }
-    for gate in s.gates.iter().filter(|g| g.critical) {
+    for gate in s.gates.iter().filter(|g| g.critical && !back) {
         if gate.verdict != Verdict::Pass && !gate.accepted {
             let mut refusal = Refusal::new(
                 gate.id.clone(),
@@ -111,10 +151,10 @@ pub(super) fn promote(
             .iter()
             .any(|g| g.after == After::Step)
     });
-    if s.gates.is_empty() && due {
+    if s.gates.is_empty() && due && !back {
         refusals.push(Refusal::new("gate", "no gate ran yet"));
     }
-    for rollout in &moving {
+    for rollout in moving.iter().filter(|_| !back) {
         if let Some(hold) = holds::of_trigger(view, rollout) {
             let id = holds::debt_id(&rollout.service.name, view.environment());
             refusals.push(
@@ -123,7 +163,7 @@ pub(super) fn promote(
             );
         }
     }
-    for trigger in s.triggers.iter().filter(|t| t.tripped) {
+    for trigger in s.triggers.iter().filter(|t| t.tripped && !back) {
         refusals.push(
             Refusal::new(
                 trigger.id.clone(),
@@ -207,6 +247,12 @@ pub(super) fn steer(
     if let Some(refusal) = cannot(view, first, verb) {
         return Err(vec![refusal]);
     }
+    if verb == Verb::Abort && coming_back(view, first) {
+        let why = "the rollback brings this version back: to abort it would leave the bad one";
+        return Err(vec![
+            Refusal::new("rollback", why).way_out("promote it, or end the rollback"),
+        ]);
+    }
     let danger = if verb == Verb::Abort {
         Danger::High
     } else {
@@ -261,14 +307,10 @@ pub(super) fn rollback(view: &View<'_>, s: &Situation) -> Result<Permit, Vec<Ref
             "nothing of this release is deployed",
         )]);
     }
-    if view.state.is_some_and(|x| x.rolled_back().is_some()) {
-        refusals.push(Refusal::new(
-            "rollback",
-            "this release was rolled back already",
-        ));
-    }
     for rollout in &started {
+        refusals.extend(other_plan(view, &rollout.service.name));
         refusals.extend(cannot(view, rollout, Verb::Rollback));
+        refusals.extend(not_in_history(view, rollout, s));
         if !rollout.freshness.usable() {
             refusals.push(
                 Refusal::new(
@@ -309,6 +351,19 @@ pub(super) fn rollback(view: &View<'_>, s: &Situation) -> Result<Permit, Vec<Ref
     Ok(rollback_permit(view, s, &started, &crossed))
 }
 
+/// Nothing is held for a rollback that the vendor cannot do.
+fn not_in_history(view: &View<'_>, rollout: &Rollout<'_>, s: &Situation) -> Option<Refusal> {
+    let service = &rollout.service.name;
+    let passport = s.passports.iter().find(|p| &p.service == service)?;
+    let why = passport::unnamed(view, rollout, passport.to.as_deref()?)?;
+    let by_hand = rollout.service.runbook.as_deref();
+    Some(Refusal::new("passport", why).way_out(
+        by_hand.map_or("roll back by hand at the vendor".to_owned(), |r| {
+            format!("by hand: {r}")
+        }),
+    ))
+}
+
 fn rollback_permit(
     view: &View<'_>,
     s: &Situation,
@@ -333,13 +388,23 @@ fn rollback_permit(
         });
     }
     let mut basis_parts: Vec<String> = Vec::new();
-    for rollout in started.iter().rev() {
+    // In the order in which it is done: what stands on something else goes back first.
+    let rank = |r: &Rollout<'_>| {
+        let order = view.services();
+        order.iter().position(|x| x.name == r.service.name)
+    };
+    let mut started = started.to_vec();
+    started.sort_by_key(|r| std::cmp::Reverse(rank(r)));
+    for rollout in &started {
         let passport = s
             .passports
             .iter()
             .find(|x| x.service == rollout.service.name);
         let to = passport.and_then(|x| x.to.clone());
-        if rollout.record.and_then(|d| d.auto_sync) == Some(true) {
+        let can_hold = cannot(view, rollout, Verb::Hold)
+            .or(cannot(view, rollout, Verb::ReleaseHold))
+            .is_none();
+        if can_hold && rollout.record.and_then(|d| d.auto_sync) == Some(true) {
             p.effects.push(format!(
                 "hold auto-sync of {}, kept as it is",
                 rollout.service.name
@@ -360,7 +425,12 @@ fn rollback_permit(
                     line.title, line.mark.word, line.note
                 ));
             }
-            p.expected = p.expected.max(x.expected);
+            // One after the other: their times add up.
+            p.expected = Some(p.expected.unwrap_or(0) + x.expected.unwrap_or(0));
+            let how = x.lines.iter().find(|l| l.id == "expected");
+            if let Some(l) = how.filter(|l| l.verdict == Verdict::Pass) {
+                p.effects.push(format!("takes about {}", l.note));
+            }
             if x.to.is_none() {
                 let known: Vec<&str> = x.others.iter().map(|(v, _)| v.as_str()).collect();
                 p.inputs.push(Input {
@@ -401,6 +471,31 @@ fn rollback_permit(
     let parts: Vec<&str> = basis_parts.iter().map(String::as_str).collect();
     p.basis = basis(view, &parts);
     p
+}
+
+/// A rollback that does not go on is ended by a person: nothing of it is undone, and what it holds stays held as a debt.
+pub(super) fn end_rollback(view: &View<'_>, s: &Situation) -> Result<Permit, Vec<Refusal>> {
+    let Some(plan) = s.plan.as_ref().filter(|p| p.ended.is_none()) else {
+        return Err(vec![Refusal::new("rollback", "no rollback is running")]);
+    };
+    let title = "End the rollback where it is";
+    let mut p = permit(view, "end_rollback", title, Danger::High);
+    for step in &plan.plan.steps {
+        match plan.states.get(&step.id).map(|(state, _)| *state) {
+            Some(StepState::Confirmed | StepState::Deferred) => {}
+            Some(StepState::Unknown) => p.warnings.push(format!(
+                "{}: unknown: it may have happened; look at the vendor before you press again",
+                step.title
+            )),
+            _ => p.effects.push(format!("left undone: {}", step.title)),
+        }
+    }
+    p.effects
+        .push("what it holds stays held, as a debt; R may begin another".to_owned());
+    p.typed = typed(view);
+    p.inputs.push(reason(true, ""));
+    p.basis.clone_from(&plan.plan.id);
+    Ok(p)
 }
 
 pub(super) fn cancel(view: &View<'_>, s: &Situation) -> Result<Permit, Vec<Refusal>> {

@@ -11,7 +11,7 @@ use crate::domain::situation::{Permit, Phase, Refusal, Situation};
 use crate::domain::verdict::Verdict;
 
 use super::asked::asked;
-use super::{basis, cannot, no_release, permit, phase, typed};
+use super::{basis, cannot, no_release, occupied, permit, phase, typed};
 
 pub(super) fn seal(view: &View<'_>, s: &Situation) -> Result<Permit, Vec<Refusal>> {
     let release = view.release.ok_or_else(no_release)?;
@@ -176,6 +176,7 @@ pub(super) fn deploy(view: &View<'_>, s: &Situation) -> Result<Permit, Vec<Refus
     refusals.extend(start(view, s));
     refusals.extend(cannot(view, next, Verb::Deploy));
     refusals.extend(asked(view, next, Verb::Deploy));
+    refusals.extend(occupied(view, &next.service.name));
     if !refusals.is_empty() {
         return Err(refusals);
     }
