@@ -302,7 +302,7 @@ pub const ACTIONS: &[Action] = &[
     act("ask_approval", &["E"], "ask for approval", Medium, "Ask those who may approve the release, over every channel."),
     act("note", &[], "note", Medium, "Write into the journal what happened; the event until which a change is reversible ends its way back."),
     act("close", &["C"], "close the release", Medium, "End the release; every debt must be settled or handed over."),
-    act("review", &["L"], "record the review", Medium, "Record what the review of the closed release found, and by whom."),
+    act("review", &["Q"], "record the review", Medium, "Record what the review of the closed release found, and by whom."),
     on("attach", &["t"], "attach", Medium, Scope::List(ListId::Deploys), "Attach a deployment that nobody planned to a release: then it is judged, watched and can be rolled back."),
     on("tick", &["space"], "tick", Low, Scope::List(ListId::Checklist), "Tick the selected checklist item by hand."),
     on("untick", &["U"], "take the tick back", Low, Scope::List(ListId::Checklist), "Take a tick back, with the reason."),
