@@ -413,8 +413,7 @@ async fn an_autoscaler_is_named_and_how_many_revisions_are_kept() {
         (Some(Vec::new()), Some(10))
     );
     // Who may not list them knows of none, and reads the rest.
-    let mut inner = cluster.inner.lock().unwrap();
-    inner.refused.insert("horizontalpodautoscalers".into(), 403);
-    drop(inner);
+    let refused = ("horizontalpodautoscalers".into(), 403);
+    cluster.inner.lock().unwrap().refused.extend([refused]);
     assert_eq!(record(&k8s, "checkout").await.autoscalers, None);
 }
