@@ -123,6 +123,13 @@ fn unnamed(view: &View<'_>, service: &Service, environment: &str, d: &Deployment
         return false;
     }
     let planned = planning::releases(view.policy, view.journal);
+    // Where nobody plans a release, as below production, everything that was deployed would stand here for days.
+    let protected = view.policy.environment(environment);
+    if protected.is_none_or(|e| !e.protected)
+        && !planned.iter().any(|r| r.environment == environment)
+    {
+        return false;
+    }
     let named = planned
         .iter()
         .filter(|r| r.environment == environment)
