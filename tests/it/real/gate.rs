@@ -18,7 +18,7 @@ fn gate(flight: &Flight, wait: &str) -> (Value, i32, Duration) {
 
 #[test]
 fn the_exit_code_is_the_verdict_and_a_decided_gate_is_not_waited_for() {
-    let Some(mut server) = RealPrometheus::start("gate") else {
+    let Some(server) = RealPrometheus::start("gate") else {
         return;
     };
     let bad = Flight::on(&server, &[REGRESSED, "search"], ("2x baseline", "5m"));
@@ -44,6 +44,11 @@ fn the_exit_code_is_the_verdict_and_a_decided_gate_is_not_waited_for() {
         "{answer:#}"
     );
     assert!(took < Duration::from_secs(120), "{took:?}");
+    drop(server);
+    // What the server has ends when it was started: on a busy machine the first questions took too long for it.
+    let Some(mut server) = RealPrometheus::start("gate") else {
+        return;
+    };
     let good = Flight::on(&server, &["search", "orders"], ("2x baseline", "5m"));
     watched(&good, server.world);
     let (answer, code, took) = gate(&good, "10m");
