@@ -113,7 +113,8 @@ async fn five_hundred_services_cost_twelve_queries_a_cycle_and_all_are_read() {
         times.extend(s.feeds.iter().filter_map(|f| f.read_at));
     }
     let cycles = began.elapsed().as_secs_f64() / EVERY as f64;
-    let a_cycle = (server.asked().0 - asked) / cycles;
+    // In a span of so many cycles one reading more may begin.
+    let a_cycle = (server.asked().0 - asked) / (cycles.floor() + 1.0);
     assert!(times.len() > 2, "nothing was read again");
     assert!(a_cycle <= QUERIES, "{a_cycle} queries a cycle");
     assert!(
