@@ -281,7 +281,7 @@ fn a_deployment_by_hand_is_unplanned_also_after_its_end_and_can_be_attached() {
     };
     assert_eq!(unplanned(&w), ["payments/production"]);
     let mut below = w.clone();
-    below.policy.environments[0].protected = false;
+    below.policy.environments[1].protected = false;
     below.policy.releases.clear();
     assert!(unplanned(&below).is_empty(), "where nobody plans a release");
     assert!(w.permit("attach/checkout/production").is_err());
