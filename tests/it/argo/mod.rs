@@ -27,7 +27,7 @@ use crate::fake::{Fake, Says, Seen};
 /// World seconds a real second: two minutes without a trace are six seconds.
 const SPEED: f64 = 20.0;
 /// As long as anything is waited for.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 const METRIC: &str = r#"[connections.prom]
 connector = "prometheus"
