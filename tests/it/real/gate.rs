@@ -45,19 +45,23 @@ fn the_exit_code_is_the_verdict_and_a_decided_gate_is_not_waited_for() {
     );
     assert!(took < Duration::from_secs(300), "{took:?}");
     drop(server);
-    // What the server has ends when it was started: on a busy machine the first questions took too long for it.
-    let Some(mut server) = RealPrometheus::start("gate") else {
-        return;
-    };
-    let good = Flight::on(&server, &["search", "orders"], ("2x baseline", "5m"));
-    watched(&good, server.world);
-    let (answer, code, took) = gate(&good, "10m");
-    assert_eq!(
-        (code, &answer["verdict"]["verdict"]),
-        (0, &"pass".into()),
-        "{answer:#}"
-    );
-    assert!(took < Duration::from_secs(300), "{took:?}");
+    // What a server has ends when it was started: where the machine was too busy to ask in time, a fresh one is asked again.
+    let mut passed = None;
+    for _ in 0..4 {
+        let Some(server) = RealPrometheus::start("gate") else {
+            return;
+        };
+        let good = Flight::on(&server, &["search", "orders"], ("2x baseline", "5m"));
+        watched(&good, server.world);
+        let (answer, code, _) = gate(&good, "60s");
+        assert_ne!(code, 1, "{answer:#}");
+        if code == 0 {
+            assert_eq!(answer["verdict"]["verdict"], "pass", "{answer:#}");
+            passed = Some(server);
+            break;
+        }
+    }
+    let mut server = passed.expect("a good canary passes");
     // A dead server decides nothing, and the wait is kept.
     server.kill();
     let dark = Flight::on(&server, &["search"], ("2x baseline", "5m"));
