@@ -1,8 +1,16 @@
-//! Terminal events as the interface's messages. Releases, and keys with modifiers that nothing is bound to, give none.
+//! The terminal's events, read on a thread of their own, and what they mean to the interface. Releases, and keys with modifiers
+//! that nothing is bound to, give no message.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use crossterm::event::{
     Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
 };
+
+use rustix::event::{PollFd, PollFlags, poll};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::app::Msg;
 use crate::app::key::{Code, Key};
@@ -10,6 +18,106 @@ use crate::app::msg::Mouse;
 
 /// Longest paste that is taken, in bytes; no field holds more.
 const PASTE: usize = 64 * 1024;
+
+/// Events that wait for the interface at most; then the terminal waits.
+const QUEUE: usize = 1024;
+/// How long is waited for the rest of what began to arrive, beside what is there already.
+const REST: Duration = Duration::from_millis(1);
+
+/// What the terminal says. Dropped, it is listened to no more.
+///
+/// The reading is a thread of its own since a read may not come back: of a key sequence that was cut off, and (crossterm 0.29) of a
+/// terminal that is gone, which ends in a loop. Signals and facts are heard all the same.
+#[derive(Debug)]
+pub struct Input {
+    events: Receiver<io::Result<Event>>,
+    /// The reader ends when this is closed.
+    _open: OwnedFd,
+}
+
+impl Input {
+    /// Begins to listen.
+    ///
+    /// # Errors
+    /// Where there is no terminal, or no thread.
+    pub fn listen() -> io::Result<Self> {
+        let (closed, open) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+        let (say, events) = channel(QUEUE);
+        let terminal = terminal()?;
+        std::thread::Builder::new()
+            .name("input".into())
+            .spawn(move || read(&terminal, &closed, &say))?;
+        Ok(Self {
+            events,
+            _open: open,
+        })
+    }
+
+    /// The next event; `None` where the terminal is gone.
+    pub async fn next(&mut self) -> Option<io::Result<Event>> {
+        self.events.recv().await
+    }
+
+    /// The next event that is here already.
+    ///
+    /// # Errors
+    /// Where the terminal is gone.
+    pub fn queued(&mut self) -> io::Result<Option<Event>> {
+        use tokio::sync::mpsc::error::TryRecvError;
+        match self.events.try_recv() {
+            Ok(event) => event.map(Some),
+            Err(TryRecvError::Empty) => Ok(None),
+            Err(TryRecvError::Disconnected) => Err(io::ErrorKind::BrokenPipe.into()),
+        }
+    }
+}
+
+/// The terminal that crossterm reads: standard input, or else the one that controls this process.
+fn terminal() -> io::Result<OwnedFd> {
+    let stdin = io::stdin();
+    if rustix::termios::isatty(&stdin) {
+        return stdin.as_fd().try_clone_to_owned();
+    }
+    Ok(std::fs::File::open("/dev/tty")?.into())
+}
+
+/// Reads until the terminal or the listener is gone.
+fn read(terminal: &OwnedFd, closed: &OwnedFd, say: &Sender<io::Result<Event>>) {
+    loop {
+        let mut ends = [
+            PollFd::new(terminal, PollFlags::IN),
+            PollFd::new(closed, PollFlags::IN),
+        ];
+        match poll(&mut ends, None) {
+            Err(rustix::io::Errno::INTR) => continue,
+            Err(why) => {
+                let _ = say.blocking_send(Err(why.into()));
+                return;
+            }
+            Ok(_) => {}
+        }
+        let [terminal, closed] = ends.map(|end| end.revents());
+        let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
+        if terminal.intersects(gone) || !closed.is_empty() {
+            return;
+        }
+        while let Some(event) = ready() {
+            let failed = event.is_err();
+            if say.blocking_send(event).is_err() || failed {
+                return;
+            }
+        }
+    }
+}
+
+/// The next event of those that are here.
+fn ready() -> Option<io::Result<Event>> {
+    match crossterm::event::poll(REST) {
+        Ok(true) => Some(crossterm::event::read()),
+        Ok(false) => None,
+        Err(why) => Some(Err(why)),
+    }
+}
 
 /// The message an event means, if any.
 pub fn message(event: Event) -> Option<Msg> {

@@ -2,18 +2,15 @@
 
 use std::io;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
-use crossterm::event::EventStream;
-use futures::StreamExt;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::Instant;
 
-use super::input::message;
+use super::input::{Input, message};
 use super::terminal::{Frames, Guard};
 use crate::app::port::{Fact, Order};
 use crate::app::{Effect, Model, Msg, Options, update};
@@ -125,7 +122,7 @@ impl Signals {
             hup: signal(SignalKind::hangup())?,
             stop: signal(SignalKind::from_raw(libc::SIGTSTP))?,
             cont: signal(SignalKind::from_raw(libc::SIGCONT))?,
-            // The event stream loses a change of size that comes together with a key (crossterm 0.29 drops the rest of a batch).
+            // The input's thread sleeps on the terminal alone: it would tell a change of size with the next key.
             size: signal(SignalKind::window_change())?,
         })
     }
@@ -144,8 +141,8 @@ impl Signals {
 
 /// The terminal with what is drawn on it.
 struct Screen {
-    // Dropped first to last: the stream stops reading before the terminal is given back.
-    events: Option<EventStream>,
+    // Dropped first to last: reading ends before the terminal is given back.
+    input: Option<Input>,
     terminal: Terminal<CrosstermBackend<Frames>>,
     frames: Frames,
     guard: Guard,
@@ -157,7 +154,7 @@ impl Screen {
     fn new(guard: Guard, theme: Theme) -> io::Result<Self> {
         let frames = Frames::default();
         Ok(Self {
-            events: None,
+            input: None,
             terminal: Terminal::new(CrosstermBackend::new(frames.clone()))?,
             frames,
             guard,
@@ -195,7 +192,7 @@ impl Screen {
 
     /// Gives the terminal to the shell and stops this process; comes back when it is continued.
     fn suspend(&mut self, model: &Model) -> io::Result<()> {
-        self.events = None;
+        self.input = None;
         self.guard.give_back();
         // Raised on this thread, so that nothing runs on before the process stands still.
         signal_hook::low_level::raise(libc::SIGSTOP)?;
@@ -204,7 +201,7 @@ impl Screen {
 
     /// Takes the terminal again.
     fn resume(&mut self, model: &Model) -> io::Result<()> {
-        self.events = None;
+        self.input = None;
         self.guard.take()?;
         if model.mouse {
             self.frames.mouse(true)?;
@@ -243,7 +240,9 @@ impl Ui {
     async fn run(&mut self, screen: &mut Screen, signals: &mut Signals) -> Ending {
         let mut dirty = false;
         loop {
-            let woke = self.wait(screen, signals, dirty).await;
+            let Ok(woke) = self.wait(screen, signals, dirty).await else {
+                return Ending::TerminalGone;
+            };
             let mut effects = match woke {
                 Woke::Event(Some(Ok(event))) => self.event(event),
                 Woke::Event(_) => return Ending::TerminalGone,
@@ -263,9 +262,9 @@ impl Ui {
                 }
                 Woke::Time => self.take(Msg::Ticked),
             };
-            match self.drain(screen).await {
-                Some(more) => effects.extend(more),
-                None => return Ending::TerminalGone,
+            match self.drain(screen) {
+                Ok(more) => effects.extend(more),
+                Err(_) => return Ending::TerminalGone,
             }
             match self.perform(screen, effects) {
                 Ok(None) => {}
@@ -283,8 +282,16 @@ impl Ui {
         }
     }
 
-    async fn wait(&mut self, screen: &mut Screen, signals: &mut Signals, dirty: bool) -> Woke {
-        let events = screen.events.get_or_insert_with(EventStream::new);
+    async fn wait(
+        &mut self,
+        screen: &mut Screen,
+        signals: &mut Signals,
+        dirty: bool,
+    ) -> io::Result<Woke> {
+        let input = match &mut screen.input {
+            Some(input) => input,
+            none => none.insert(Input::listen()?),
+        };
         let sleep = match (dirty, screen.drawn) {
             (true, Some(at)) => at + FRAME,
             _ => {
@@ -294,13 +301,13 @@ impl Ui {
         };
         let gone = self.model.fatal.is_some();
         let facts = self.engine.as_mut().filter(|_| !gone).map(|e| &mut e.facts);
-        tokio::select! {
+        Ok(tokio::select! {
             biased;
             asked = signals.next() => Woke::Signal(asked),
-            event = events.next() => Woke::Event(event),
+            event = input.next() => Woke::Event(event),
             fact = heard(facts) => Woke::Fact(fact),
             () = tokio::time::sleep_until(sleep) => Woke::Time,
-        }
+        })
     }
 
     fn event(&mut self, event: crossterm::event::Event) -> Vec<Effect> {
@@ -309,18 +316,23 @@ impl Ui {
         message(event).map(|msg| self.take(msg)).unwrap_or_default()
     }
 
-    /// Takes in what is queued, up to a bound; `None` where the terminal is gone.
-    async fn drain(&mut self, screen: &mut Screen) -> Option<Vec<Effect>> {
+    /// Takes in what is queued, up to a bound.
+    ///
+    /// # Errors
+    /// Where the terminal is gone.
+    fn drain(&mut self, screen: &mut Screen) -> io::Result<Vec<Effect>> {
         let mut effects = Vec::new();
         for _ in 0..BATCH {
-            let Some(events) = screen.events.as_mut() else {
+            let Some(event) = screen
+                .input
+                .as_mut()
+                .map(Input::queued)
+                .transpose()?
+                .flatten()
+            else {
                 break;
             };
-            // Asked under this task's own waker: the stream keeps the first waker that it is shown, and the next key must wake it.
-            let Poll::Ready(event) = futures::poll!(events.next()) else {
-                break;
-            };
-            effects.extend(self.event(event?.ok()?));
+            effects.extend(self.event(event));
         }
         for _ in 0..BATCH {
             let Some(fact) = self.engine.as_mut().and_then(|e| e.facts.try_recv().ok()) else {
@@ -328,7 +340,7 @@ impl Ui {
             };
             effects.extend(self.take(Msg::Fact(fact)));
         }
-        Some(effects)
+        Ok(effects)
     }
 
     fn perform(&mut self, screen: &mut Screen, effects: Vec<Effect>) -> io::Result<Option<Ending>> {

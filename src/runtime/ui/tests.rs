@@ -63,6 +63,7 @@ struct Pty {
     child: Box<dyn portable_pty::Child + Send + Sync>,
     master: Option<Box<dyn portable_pty::MasterPty + Send>>,
     deaf: Arc<AtomicBool>,
+    reader: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Pty {
@@ -90,7 +91,7 @@ impl Pty {
         let shared = Arc::clone(&screen);
         let deaf = Arc::new(AtomicBool::new(false));
         let ear = Arc::clone(&deaf);
-        std::thread::spawn(move || {
+        let reading = std::thread::spawn(move || {
             let mut buf = [0u8; 65536];
             while let Ok(n) = reader.read(&mut buf) {
                 if n == 0 || ear.load(Ordering::SeqCst) {
@@ -107,6 +108,7 @@ impl Pty {
             child,
             master: Some(pair.master),
             deaf,
+            reader: Some(reading),
         }
     }
 
@@ -269,9 +271,11 @@ fn ctrl_z_stops_clean_and_comes_back_whole() {
 fn a_lost_terminal_ends_the_program() {
     let mut pty = Pty::start("story");
     pty.see("gate p95 undecided");
-    // The reader lets go of the terminal with the next frame.
+    // The reader lets go of the terminal with the next frame. Only then may the writer go: it says goodbye with an Enter, which
+    // closes the help again, and a busy program that sees both keys at once has no frame to draw.
     pty.deaf.store(true, Ordering::SeqCst);
     pty.press("?");
+    pty.reader.take().unwrap().join().unwrap();
     pty.master = None;
     pty.writer = Box::new(std::io::sink());
     let deadline = Instant::now() + Duration::from_secs(20);
@@ -279,6 +283,28 @@ fn a_lost_terminal_ends_the_program() {
         assert!(Instant::now() < deadline, "it lives on without a terminal");
         std::thread::park_timeout(Duration::from_millis(2));
     }
+}
+
+/// A paste whose end never comes: what follows belongs to it, and everything else goes on.
+#[test]
+fn a_key_sequence_that_was_cut_off_does_not_stop_the_program() {
+    let mut pty = Pty::start("story");
+    pty.see("gate p95 undecided");
+    pty.press("\x1b[200~cut");
+    let drawn = pty.raw().len();
+    pty.master
+        .as_ref()
+        .unwrap()
+        .resize(PtySize {
+            rows: 24,
+            cols: 80,
+            pixel_width: 0,
+            pixel_height: 0,
+        })
+        .unwrap();
+    pty.until("frame of the new size", |p| p.raw().len() > drawn);
+    pty.kill(rustix::process::Signal::TERM);
+    pty.ended();
 }
 
 #[test]
