@@ -4,7 +4,7 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::judge::{BaselineKind, Block, Counts, Direction, Noise};
+use crate::domain::judge::{BaselineKind, Block, Counts, Direction, MIN_BASELINE_EVENTS, Noise};
 use crate::domain::needs::{BLOCK, BUCKET, metric_need};
 use crate::domain::observe::{Buckets, Freshness, SeriesKey};
 use crate::domain::policy::{Metric, MetricKind};
@@ -231,6 +231,25 @@ impl<'a> Data<'a> {
         }
         let (events, _) = self.sum(group, Part::Numerator, BUCKET, from, to);
         Some(Counts::new(events, total).over(buckets as f64))
+    }
+
+    /// Counts over `(from, to]`; with fewer events than a baseline needs also over as many minutes before it as it takes, no
+    /// further back than `reach` seconds before `to`. A minute of 300 requests at 1 % has three events, and its group a rate
+    /// all the same.
+    pub fn counts_back(&self, group: Group<'_>, from: i64, to: i64, reach: i64) -> Option<Counts> {
+        let near = self.counts(group, from, to)?;
+        if near.events >= MIN_BASELINE_EVENTS {
+            return Some(near);
+        }
+        let (mut events, mut total) = (near.events, near.total);
+        let mut minutes = near.minutes.unwrap_or(0.0);
+        for (_, e, t) in self.pairs(group, BUCKET, to - reach, from).iter().rev() {
+            if events >= MIN_BASELINE_EVENTS {
+                break;
+            }
+            (events, total, minutes) = (events + e, total + t, minutes + 1.0);
+        }
+        Some(Counts::new(events, total).over(minutes))
     }
 
     /// End of the newest bucket of the service of that length at or before `at`.

@@ -177,7 +177,7 @@ fn ratio_poll(ground: &Ground<'_, '_>, trigger: &Trigger, from: i64, at: i64) ->
         },
     };
     let old: Option<Counts> = match ground.kind {
-        BaselineKind::Concurrent => data.counts(ground.old, from, at),
+        BaselineKind::Concurrent => data.counts_back(ground.old, from, at, HOUR),
         _ => match &ground.week {
             Some(week) => Some(week.counts),
             None => data.counts(ground.old, ground.deployed - HOUR, ground.deployed),

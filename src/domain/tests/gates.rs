@@ -285,6 +285,35 @@ fn a_trigger_that_cannot_trip_at_this_traffic_is_undecided_and_says_so() {
     assert!(trigger(&w.assess()).tripped);
 }
 
+#[test]
+fn a_minute_of_few_events_beside_the_canary_reaches_back_for_its_baseline() {
+    let mut p = policy();
+    let mut fast =
+        crate::domain::testkit::trigger(Limit::Baseline(5.0), "error_rate", 60, Then::Propose);
+    fast.hold_for = 60;
+    p.services[0].triggers = vec![fast];
+    let mut w = World::new(p);
+    w.start();
+    // Three events a minute beside it: four minutes make ten.
+    w.traffic.insert("checkout".into(), (400.0, 0.01, 0.01));
+    w.minutes(12).unwrap();
+    let t = trigger(&w.assess());
+    assert_eq!(
+        (&*t.mark.word, &t.undecided),
+        ("clear", &None),
+        "{}",
+        t.distance
+    );
+    w.traffic.insert("checkout".into(), (400.0, 0.01, 0.5));
+    w.minutes(3).unwrap();
+    assert!(trigger(&w.assess()).tripped);
+    // Not ten in an hour: it cannot be told.
+    w.traffic.insert("checkout".into(), (400.0, 0.0002, 0.0002));
+    w.minutes(62).unwrap();
+    let why = trigger(&w.assess()).undecided.unwrap();
+    assert!(why.contains("of at least 10 events"), "{why}");
+}
+
 /// Another version takes the place of the one that is judged, at the same step.
 fn hotfix(w: &mut World, version: &str) {
     w.policy.releases[0].changes[0].to = version.into();
