@@ -32,6 +32,17 @@ pub struct Lookback {
     pub step: u64,
 }
 
+impl Lookback {
+    /// Start of the oldest bucket wanted at `now`, Unix seconds: whole buckets, so that it stands still where the span grows with
+    /// the time, and what was read once is not asked for again.
+    #[must_use]
+    pub fn oldest(self, now: i64) -> i64 {
+        let step = i64::try_from(self.step).unwrap_or(60).max(1);
+        let back = i64::try_from(self.seconds).unwrap_or(i64::MAX);
+        now.saturating_sub(back).div_euclid(step).saturating_mul(step)
+    }
+}
+
 /// What a need is for; tells where its answer goes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "of", rename_all = "snake_case")]

@@ -21,8 +21,9 @@ const PASTE: usize = 64 * 1024;
 
 /// Events that wait for the interface at most; then the terminal waits.
 const QUEUE: usize = 1024;
-/// How long is waited for the rest of what began to arrive, beside what is there already.
-const REST: Duration = Duration::from_millis(1);
+/// How long is looked for events that came together with the last one. crossterm gives them only to a question that takes time,
+/// and spends less than a millisecond turning.
+const REST: Duration = Duration::from_micros(100);
 
 /// What the terminal says. Dropped, it is listened to no more.
 ///
@@ -110,13 +111,14 @@ fn read(terminal: &OwnedFd, closed: &OwnedFd, say: &Sender<io::Result<Event>>) {
     }
 }
 
-/// The next event of those that are here.
+/// The next event of those that are here. Asked twice: on a busy machine the first question may be over before it began.
 fn ready() -> Option<io::Result<Event>> {
-    match crossterm::event::poll(REST) {
+    let here = || match crossterm::event::poll(REST) {
         Ok(true) => Some(crossterm::event::read()),
         Ok(false) => None,
         Err(why) => Some(Err(why)),
-    }
+    };
+    here().or_else(here)
 }
 
 /// The message an event means, if any.

@@ -55,6 +55,24 @@ fn history_only_with_an_open_release_and_live_buckets_as_far_as_it_wants() {
     assert_eq!(long(&w), (7200, 0));
 }
 
+/// Live buckets reach back to the deployment: a span that grows by the second is no reason to read all of it again.
+#[test]
+fn the_oldest_bucket_stands_still_while_a_watch_grows_older() {
+    let mut w = World::deployed();
+    let oldest = |w: &World| -> Vec<i64> {
+        let list = needs(&w.policy, &w.journal, w.now);
+        let spans = list.iter().filter_map(|n| n.call.lookback);
+        let now = w.now.world.timestamp();
+        spans.map(|l| l.oldest(now)).collect()
+    };
+    let first = oldest(&w);
+    assert!(!first.is_empty());
+    for _ in 0..13 {
+        w.set_now(w.now.world + Duration::seconds(7));
+        assert_eq!(oldest(&w), first);
+    }
+}
+
 #[test]
 fn the_image_that_a_rollback_wants_is_asked_for() {
     let mut w = World::default();

@@ -68,9 +68,7 @@ impl Engine {
             buckets_came = changed;
             if let (Some(slot), Some(lookback)) = (self.slots.get_mut(&need.id), need.call.lookback)
             {
-                let step = i64::try_from(lookback.step).unwrap_or(60).max(1);
-                let end = read_at.timestamp().div_euclid(step) * step;
-                let oldest = end - i64::try_from(lookback.seconds).unwrap_or(0);
+                let oldest = lookback.oldest(read_at.timestamp());
                 slot.covered = Some(slot.covered.map_or(oldest, |c| c.min(oldest)));
             }
             // A series that stopped shows by its newest bucket, however often it is read. Of a count, no series at

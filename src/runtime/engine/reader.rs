@@ -408,9 +408,8 @@ impl Engine {
     fn span(&self, slot: &Slot, now: Instant) -> Option<(ReadSpan, u64)> {
         let lookback = slot.need.call.lookback?;
         let step = i64::try_from(lookback.step).ok().filter(|s| *s > 0)?;
-        let back = i64::try_from(lookback.seconds).ok()?;
         let end = now.timestamp().div_euclid(step) * step;
-        let oldest = (end - back).div_euclid(step) * step;
+        let oldest = lookback.oldest(now.timestamp());
         let newest = self.newest(&slot.need);
         let start = match (slot.covered, newest) {
             (Some(covered), Some(newest)) if covered <= oldest => (newest - 2 * step).max(oldest),

@@ -16,8 +16,8 @@ use super::program;
 const SERVICES: usize = 500;
 /// Seconds between two readings: short, so that a few of them fit into a test.
 const EVERY: u64 = 10;
-/// Cycles that are watched.
-const CYCLES: u64 = 3;
+/// Cycles that are watched: over a minute, so that readings of every second of it are among them.
+const CYCLES: u64 = 6;
 /// Queries a cycle, whatever the number of services.
 const QUERIES: f64 = 12.0;
 /// Until every metric has a value.
