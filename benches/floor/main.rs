@@ -11,8 +11,7 @@
 
 use std::io::IsTerminal as _;
 
-use crossterm::event::{Event, EventStream, KeyCode, KeyEventKind};
-use futures::StreamExt as _;
+use crossterm::event::{Event, KeyCode, KeyEventKind};
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Modifier, Style};
 use ratatui::text::Line;
@@ -51,7 +50,14 @@ fn run(terminal: &mut DefaultTerminal) -> std::io::Result<()> {
 /// Answers keys: takes all that are queued, then draws once.
 async fn answer(terminal: &mut DefaultTerminal, marked: &mut usize) -> std::io::Result<()> {
     let each = std::env::args().any(|word| word == "--each");
-    let mut events = EventStream::new();
+    let (say, mut events) = tokio::sync::mpsc::unbounded_channel();
+    std::thread::spawn(move || {
+        while let Ok(event) = crossterm::event::read() {
+            if say.send(event).is_err() {
+                return;
+            }
+        }
+    });
     let mut ends = [
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
@@ -60,7 +66,7 @@ async fn answer(terminal: &mut DefaultTerminal, marked: &mut usize) -> std::io::
     let [terminate, interrupt, hangup] = &mut ends;
     loop {
         let first = tokio::select! {
-            event = events.next() => match event {
+            event = events.recv() => match event {
                 Some(event) => event,
                 // The terminal is gone.
                 None => return Ok(()),
@@ -72,7 +78,7 @@ async fn answer(terminal: &mut DefaultTerminal, marked: &mut usize) -> std::io::
         let mut next = Some(first);
         let mut changed = false;
         while let Some(event) = next {
-            match apply(&event?, marked) {
+            match apply(&event, marked) {
                 Change::Redraw if each => {
                     terminal.draw(|frame| page(frame, *marked))?;
                 }
@@ -80,12 +86,7 @@ async fn answer(terminal: &mut DefaultTerminal, marked: &mut usize) -> std::io::
                 Change::Redraw => changed = true,
                 Change::Nothing => {}
             }
-            // Asked under this task's own waker: the stream keeps the first waker that it is shown.
-            next = tokio::select! {
-                biased;
-                event = events.next() => event,
-                () = std::future::ready(()) => None,
-            };
+            next = events.try_recv().ok();
         }
         if changed {
             terminal.draw(|frame| page(frame, *marked))?;

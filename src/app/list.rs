@@ -90,45 +90,62 @@ impl Named for String {
     }
 }
 
+/// The names of a list's rows by their place; some rows have none and cannot be selected.
+pub trait Ids {
+    /// How many rows.
+    fn len(&self) -> usize;
+    /// Are there none?
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// Has the row a name?
+    fn selectable(&self, at: usize) -> bool;
+    /// Is that its name?
+    fn is(&self, at: usize, name: &str) -> bool;
+    /// Its name.
+    fn name(&self, at: usize) -> Option<String>;
+    /// The place of the row with that name.
+    fn position(&self, name: &str) -> Option<usize> {
+        (0..self.len()).find(|at| self.is(*at, name))
+    }
+}
+
 impl ListState {
-    /// Moves by `by` rows among `ids` (`None`: a row that cannot be selected).
-    pub fn step<N: Named>(&mut self, ids: &[Option<N>], by: i64) {
-        let places: Vec<usize> = (0..ids.len())
-            .filter(|i| ids.get(*i).is_some_and(Option::is_some))
-            .collect();
-        let Some(last) = places.len().checked_sub(1) else {
+    /// Moves by `by` rows; rows that cannot be selected are stepped over.
+    pub fn step(&mut self, ids: &impl Ids, by: i64) {
+        let mut all = 0..ids.len();
+        let Some(first) = all.find(|at| ids.selectable(*at)) else {
             return;
         };
-        let at = self.place(ids);
-        let target = match at {
-            Some(at) => {
-                let rank = places.iter().position(|p| *p == at).unwrap_or(0);
-                let moved = i64::try_from(rank).unwrap_or(0).saturating_add(by);
-                usize::try_from(moved.max(0)).unwrap_or(0).min(last)
+        let target = match self.place(ids) {
+            Some(at) => walk(ids, at, by),
+            None => {
+                let here = |at: &usize| ids.selectable(*at);
+                let below = (self.seen_at..ids.len()).find(here);
+                below
+                    .or_else(|| (0..ids.len()).rfind(here))
+                    .unwrap_or(first)
             }
-            None => places
-                .iter()
-                .position(|p| *p >= self.seen_at)
-                .unwrap_or(last),
         };
-        if let Some(place) = places.get(target) {
-            self.selected = ids.get(*place).and_then(Option::as_ref).map(N::whole);
-            self.seen_at = *place;
-            self.chosen = target > 0;
-            self.touched = true;
-        }
+        self.selected = ids.name(target);
+        self.seen_at = target;
+        self.chosen = target > first;
+        self.touched = true;
     }
 
-    /// The selected row's place among `ids`.
+    /// The selected row's place.
     #[must_use]
-    pub fn place<N: Named>(&self, ids: &[Option<N>]) -> Option<usize> {
+    pub fn place(&self, ids: &impl Ids) -> Option<usize> {
         let selected = self.selected.as_deref()?;
-        ids.iter()
-            .position(|id| id.as_ref().is_some_and(|id| id.is(selected)))
+        // It mostly is where it was: a list of thousands need not be searched with every key.
+        if ids.is(self.seen_at, selected) {
+            return Some(self.seen_at);
+        }
+        ids.position(selected)
     }
 
     /// For lists on whose rows nothing acts: goes back to the first row where none was chosen, or the chosen one is gone.
-    pub fn follow_top<N: Named>(&mut self, ids: &[Option<N>]) {
+    pub fn follow_top(&mut self, ids: &impl Ids) {
         if !self.chosen || self.place(ids).is_none() {
             self.selected = None;
             self.offset = 0;
@@ -137,16 +154,16 @@ impl ListState {
     }
 
     /// Keeps the selection drawn in `height` rows; selects the first row where nothing was ever selected.
-    pub fn settle<N: Named>(&mut self, ids: &[Option<N>], height: usize) {
+    pub fn settle(&mut self, ids: &impl Ids, height: usize) {
+        let first = (0..ids.len()).find(|at| ids.selectable(*at));
         if self.selected.is_none() {
-            self.selected = ids.iter().flatten().next().map(N::whole);
+            self.selected = first.and_then(|at| ids.name(at));
         }
         let most = ids.len().saturating_sub(height);
         if let Some(place) = self.place(ids) {
             self.seen_at = place;
             // The headings right above the first selectable row stay in sight with it.
-            let first = ids.iter().position(Option::is_some).unwrap_or(0);
-            let top = if place == first { 0 } else { place };
+            let top = if Some(place) == first { 0 } else { place };
             if top < self.offset {
                 self.offset = top;
             }
@@ -156,6 +173,27 @@ impl ListState {
         }
         self.offset = self.offset.min(most);
     }
+}
+
+/// The selectable row so many further down, or up; the last one on the way where there are not so many.
+fn walk(ids: &impl Ids, from: usize, by: i64) -> usize {
+    let (mut at, mut left) = (from, by.unsigned_abs());
+    let mut next = from;
+    while left > 0 {
+        let further = if by > 0 {
+            next.checked_add(1).filter(|n| *n < ids.len())
+        } else {
+            next.checked_sub(1)
+        };
+        let Some(n) = further else {
+            break;
+        };
+        next = n;
+        if ids.selectable(n) {
+            (at, left) = (n, left - 1);
+        }
+    }
+    at
 }
 
 /// Does `text` hold every word of `filter`, whatever the case?
@@ -174,6 +212,23 @@ pub fn matches(filter: &str, text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl<N: Named> Ids for Vec<Option<N>> {
+        fn len(&self) -> usize {
+            self.as_slice().len()
+        }
+        fn selectable(&self, at: usize) -> bool {
+            self.get(at).is_some_and(Option::is_some)
+        }
+        fn is(&self, at: usize, name: &str) -> bool {
+            self.get(at)
+                .and_then(Option::as_ref)
+                .is_some_and(|id| id.is(name))
+        }
+        fn name(&self, at: usize) -> Option<String> {
+            self.get(at).and_then(Option::as_ref).map(N::whole)
+        }
+    }
 
     fn ids(text: &str) -> Vec<Option<String>> {
         text.chars()

@@ -12,6 +12,7 @@ pub mod key;
 pub mod keymap;
 pub mod layout;
 pub mod list;
+pub mod listed;
 pub mod model;
 pub mod msg;
 pub mod options;

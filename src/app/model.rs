@@ -12,6 +12,7 @@ use super::edit::Edit;
 use super::keymap::Keymap;
 use super::layout::{Area, Layout, Pane, Shape, layout, metrics_split};
 use super::list::{ListId, ListState};
+use super::listed::{Found, Listed};
 use super::options::Options;
 use super::tour::Tour;
 
@@ -135,6 +136,8 @@ pub struct Model {
     pub size: (u16, u16),
     /// The latest situation.
     pub situation: Option<Arc<Situation>>,
+    /// What was found in it as it came.
+    pub found: Found,
     /// The focused pane.
     pub pane: Pane,
     /// The band's reasons have the focus instead of the pane.
@@ -191,6 +194,7 @@ impl Model {
             now,
             size,
             situation: None,
+            found: Found::default(),
             pane: Pane::Deploys,
             on_band: false,
             zoom: false,
@@ -288,8 +292,8 @@ impl Model {
     #[must_use]
     pub fn selected(&self, list: ListId) -> Option<String> {
         let state = self.lists.get(&list)?;
-        let ids = super::rows::ids(self, list);
-        state.place(&ids).and_then(|_| state.selected.clone())
+        let rows = Listed::of(self, list);
+        state.place(&rows).and_then(|_| state.selected.clone())
     }
 
     /// Nothing on screen counts as known: the engine stopped, or fell silent.

@@ -1,7 +1,6 @@
 //! The rows of every list, borrowed from the situation. View, selection, filter, evidence and copy all read these.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
 
 use chrono::{Days, NaiveDate};
 
@@ -17,6 +16,7 @@ use crate::domain::time::{Instant, day_start};
 
 use super::calendar::{self, View};
 use super::list::{ListId, Named, matches};
+use super::listed;
 use super::model::{Model, Notice};
 
 /// One row.
@@ -39,7 +39,7 @@ pub struct Key<'a> {
 }
 
 impl<'a> Key<'a> {
-    fn of(of: &'static str, name: &'a str) -> Self {
+    pub(super) fn of(of: &'static str, name: &'a str) -> Self {
         Self {
             of,
             name: Cow::Borrowed(name),
@@ -181,22 +181,13 @@ pub fn rows(model: &Model, list: ListId) -> Vec<Row<'_>> {
     rows
 }
 
-/// The ids of a list's rows, for moving.
-#[must_use]
-pub fn ids(model: &Model, list: ListId) -> Vec<Option<Key<'_>>> {
-    match plain_flights(model, list) {
-        Some(flights) => flights.into_iter().map(|f| Some(f.key())).collect(),
-        None => rows(model, list).into_iter().map(|r| r.id).collect(),
-    }
-}
-
 fn of(s: &Situation, list: ListId) -> Vec<Row<'_>> {
     match list {
         ListId::Band => s.band.reasons.iter().map(reason).collect(),
         ListId::Calendar => agenda_of(s, &s.calendar.strip),
         ListId::Deploys => deploys(s),
         ListId::Checklist => checklist(s),
-        ListId::Metrics => flights(s).into_iter().map(Flight::row).collect(),
+        ListId::Metrics => listed::flights(s),
         ListId::Oncall => oncall(s),
         ListId::Journal => s.journal.iter().map(journal).collect(),
         ListId::Debts => debts(s),
@@ -222,15 +213,21 @@ fn reason(r: &Reason) -> Row<'_> {
 }
 
 fn deploys(s: &Situation) -> Vec<Row<'_>> {
+    let mut rows = above_deploys(s);
+    rows.extend(s.deployments.iter().map(deploy));
+    rows
+}
+
+/// What stands above the deployments: the line that was stopped, and the columns' headings.
+pub(super) fn above_deploys(s: &Situation) -> Vec<Row<'_>> {
     let columns = Row {
         id: None,
         evidence: None,
         item: Item::Columns,
     };
     let columns = (!s.deployments.is_empty()).then_some(columns);
-    let rows = s.deployments.iter().map(deploy);
     let line = s.line.iter().flat_map(|l| line(s, l));
-    line.chain(columns).chain(rows).collect()
+    line.chain(columns).collect()
 }
 
 /// The line that was stopped, and who obeyed.
@@ -251,7 +248,7 @@ fn line<'a>(s: &Situation, l: &'a LineView) -> Vec<Row<'a>> {
     out
 }
 
-fn deploy(d: &DeployRow) -> Row<'_> {
+pub(super) fn deploy(d: &DeployRow) -> Row<'_> {
     Row {
         id: Some(d.id.as_str().into()),
         evidence: Some(Key::of("deploy/", &d.id)),
@@ -560,140 +557,6 @@ fn times(p: &PlanView) -> String {
         word(live),
         word(clear)
     )
-}
-
-/// A row of the metrics pane before it has names: there are thousands where there are hundreds of services, and a key draws a few.
-#[derive(Clone, Copy, Debug)]
-pub enum Flight<'a> {
-    /// A metric.
-    Metric(&'a MetricView),
-    /// A gate.
-    Gate(&'a GateView),
-    /// A trigger.
-    Trigger(&'a TriggerView),
-}
-
-impl<'a> Flight<'a> {
-    fn service(self) -> &'a str {
-        match self {
-            Self::Metric(m) => &m.service,
-            Self::Gate(g) => &g.service,
-            Self::Trigger(t) => &t.service,
-        }
-    }
-    fn key(self) -> Key<'a> {
-        match self {
-            Self::Metric(m) => Key::of("metric/", &m.id),
-            Self::Gate(g) => g.id.as_str().into(),
-            Self::Trigger(t) => t.id.as_str().into(),
-        }
-    }
-    fn item(self) -> Item<'a> {
-        match self {
-            Self::Metric(m) => Item::Metric(m),
-            Self::Gate(g) => Item::Gate(g),
-            Self::Trigger(t) => Item::Trigger(t),
-        }
-    }
-    fn row(self) -> Row<'a> {
-        Row {
-            id: Some(self.key()),
-            evidence: Some(self.key()),
-            item: self.item(),
-        }
-    }
-}
-
-/// Service by service, those with a rollout under way first: its metrics, gates, triggers.
-fn flights(s: &Situation) -> Vec<Flight<'_>> {
-    let rows = s.deployments.iter();
-    let moving: BTreeSet<&str> = rows
-        .filter(|d| d.release.is_some() && d.state.in_flight())
-        .map(|d| d.service.as_str())
-        .collect();
-    let all = s.metrics.iter().map(Flight::Metric);
-    let all = all.chain(s.gates.iter().map(Flight::Gate));
-    let all = all.chain(s.triggers.iter().map(Flight::Trigger));
-    let mut ranks: HashMap<&str, (bool, usize)> = HashMap::new();
-    let mut last = ("", (false, 0));
-    let mut ranked: Vec<((bool, usize), Flight<'_>)> =
-        Vec::with_capacity(s.metrics.len() + s.gates.len() + s.triggers.len());
-    for flight in all {
-        let service = flight.service();
-        // Most rows are of the same service as the row before.
-        if ranked.is_empty() || last.0 != service {
-            let next = (!moving.contains(service), ranks.len());
-            last = (service, *ranks.entry(service).or_insert(next));
-        }
-        ranked.push((last.1, flight));
-    }
-    ranked.sort_by_key(|(rank, _)| *rank);
-    ranked.into_iter().map(|(_, flight)| flight).collect()
-}
-
-/// A list's rows as they are drawn: all of them measured, a few of them named.
-pub enum Listed<'a> {
-    /// Whole rows.
-    Rows(Vec<Row<'a>>),
-    /// Those of the metrics pane.
-    Flights(Vec<Flight<'a>>),
-}
-
-impl<'a> Listed<'a> {
-    /// The rows of a list, filtered.
-    #[must_use]
-    pub fn of(model: &'a Model, list: ListId) -> Self {
-        match plain_flights(model, list) {
-            Some(flights) => Self::Flights(flights),
-            None => Self::Rows(rows(model, list)),
-        }
-    }
-    /// How many there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        match self {
-            Self::Rows(rows) => rows.len(),
-            Self::Flights(flights) => flights.len(),
-        }
-    }
-    /// Are there none?
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-    /// Shows what each row shows, with its place.
-    pub fn each(&self, mut look: impl FnMut(usize, &Item<'a>)) {
-        match self {
-            Self::Rows(rows) => {
-                for (i, row) in rows.iter().enumerate() {
-                    look(i, &row.item);
-                }
-            }
-            Self::Flights(flights) => {
-                for (i, flight) in flights.iter().enumerate() {
-                    look(i, &flight.item());
-                }
-            }
-        }
-    }
-    /// The row at a place.
-    #[must_use]
-    pub fn row(&self, at: usize) -> Option<Cow<'_, Row<'a>>> {
-        match self {
-            Self::Rows(rows) => rows.get(at).map(Cow::Borrowed),
-            Self::Flights(flights) => flights.get(at).map(|f| Cow::Owned(f.row())),
-        }
-    }
-}
-
-/// The rows of the metrics pane, where that is the list and nothing is filtered.
-fn plain_flights(model: &Model, list: ListId) -> Option<Vec<Flight<'_>>> {
-    let plain = list == ListId::Metrics && model.filter(list).trim().is_empty();
-    model
-        .situation
-        .as_ref()
-        .filter(|_| plain)
-        .map(|s| flights(s))
 }
 
 fn oncall(s: &Situation) -> Vec<Row<'_>> {

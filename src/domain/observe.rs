@@ -39,7 +39,9 @@ impl Lookback {
     pub fn oldest(self, now: i64) -> i64 {
         let step = i64::try_from(self.step).unwrap_or(60).max(1);
         let back = i64::try_from(self.seconds).unwrap_or(i64::MAX);
-        now.saturating_sub(back).div_euclid(step).saturating_mul(step)
+        now.saturating_sub(back)
+            .div_euclid(step)
+            .saturating_mul(step)
     }
 }
 

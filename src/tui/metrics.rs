@@ -13,16 +13,10 @@ use crate::app::update::shown_metric;
 use crate::domain::policy::Then;
 use crate::domain::situation::{MetricView, Situation};
 
-/// The metric that is drawn.
-fn shown<'a>(model: &Model, s: &'a Situation) -> Option<&'a MetricView> {
-    let id = shown_metric(model)?;
-    s.metrics.iter().find(|m| m.id == id)
-}
-
 /// `: checkout, since deploy 16:24`, or over the range that was chosen.
 #[must_use]
 pub fn subtitle(model: &Model, s: &Situation) -> String {
-    let Some(m) = shown(model, s) else {
+    let Some(m) = shown_metric(model) else {
         return String::new();
     };
     if let Some(range) = model.range {
@@ -44,7 +38,7 @@ pub fn pane(model: &Model, s: &Situation, theme: &Theme, buf: &mut Buffer, inner
     let rows = s.metrics.len() + s.gates.len() + s.triggers.len();
     let (top, below) = metrics_split(inner, rows);
     if top.h > 0
-        && let Some(m) = shown(model, s)
+        && let Some(m) = shown_metric(model)
     {
         if model.zoom {
             grid(model, s, m, theme, buf, top);

@@ -8,8 +8,9 @@ use super::theme::Theme;
 use super::{metrics, row};
 use crate::app::Model;
 use crate::app::layout::{Area, Pane, Shape};
-use crate::app::list::{ListId, Named};
-use crate::app::rows::{self, Listed};
+use crate::app::list::{Ids, ListId, Named};
+use crate::app::listed::{self, Listed};
+use crate::app::rows;
 use crate::app::words;
 use crate::domain::situation::Situation;
 
@@ -143,7 +144,7 @@ fn subtitle(model: &Model, s: &Situation, pane: Pane) -> String {
             .map_or(String::new(), |f| format!("  {}", f.word())),
         Pane::Journal => format!("  {}", s.head.0),
         Pane::Deploys => {
-            let unplanned = s.deployments.iter().filter(|d| d.unplanned).count();
+            let unplanned = listed::unplanned_of(model);
             let line = s.line.as_ref().map(|_| "LINE STOPPED".to_owned());
             let count = (unplanned > 0).then(|| format!("{unplanned} unplanned"));
             let said: Vec<String> = line.into_iter().chain(count).collect();

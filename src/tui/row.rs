@@ -10,8 +10,10 @@ use super::text::width;
 use super::theme::Theme;
 use crate::app::Model;
 use crate::app::layout::Area;
+use crate::app::list::Ids;
+use crate::app::listed::{Columns, Listed};
 use crate::app::model::Loudness;
-use crate::app::rows::{Item, Listed};
+use crate::app::rows::Item;
 use crate::app::words;
 use crate::domain::event::StepState;
 use crate::domain::observe::Freshness;
@@ -21,15 +23,11 @@ use crate::domain::situation::{
 };
 use crate::domain::time::Instant;
 
-/// Column widths, the same for all rows of a list, and the one row that is read first.
+/// Column widths of a list, the same for all its rows, and the one row that is read first.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Shape {
-    name: usize,
-    second: usize,
-    word: usize,
-    time: usize,
+    columns: Columns,
     bar: usize,
-    deploys: bool,
     narrow: bool,
     /// The row that needs a person most; at most one a list.
     pub loudest: Option<usize>,
@@ -40,60 +38,83 @@ impl Shape {
     #[must_use]
     pub fn of(s: &Situation, rows: &Listed<'_>, area: Area) -> Self {
         let total = usize::from(area.w);
-        let mut days = false;
-        rows.each(|_, item| days |= matches!(item, Item::Day(..)));
-        let mut shape = Self {
-            narrow: total < 56 && !(days && total > 40),
-            ..Self::default()
-        };
-        let mut loudest = Tone::Plain;
-        rows.each(|i, item| {
-            shape.loudest = match urgency(s, item) {
-                Tone::Fail if loudest != Tone::Fail => {
-                    loudest = Tone::Fail;
-                    Some(i)
-                }
-                Tone::Hold if loudest == Tone::Plain => {
-                    loudest = Tone::Hold;
-                    Some(i)
-                }
-                _ => shape.loudest,
-            };
-            shape.measure(s, item);
-        });
-        let share = if shape.deploys { 4 } else { 3 };
-        shape.name = shape.name.min((total / share).max(6)).min(18);
-        shape.second = shape.second.min((total / 3).max(8));
-        shape.word = shape.word.min(12);
-        shape
+        let mut columns = rows.columns(|rows| measure(s, rows));
+        let narrow = total < 56 && !(days(rows) && total > 40);
+        let share = if columns.deploys { 4 } else { 3 };
+        columns.name = columns.name.min((total / share).max(6)).min(18);
+        columns.second = columns.second.min((total / 3).max(8));
+        columns.word = columns.word.min(12);
+        Self {
+            bar: if narrow { columns.bar.1 } else { columns.bar.0 },
+            loudest: columns.loudest,
+            columns,
+            narrow,
+        }
     }
+}
 
-    /// Widens the columns for one row.
-    fn measure(&mut self, s: &Situation, item: &Item<'_>) {
-        let (name, (second, more), word): (Cow<'_, str>, (&str, usize), &Mark) = match item {
-            Item::Deploy(d) => {
-                self.bar = self.bar.max(width(&step_bar(d, true, self.narrow)));
-                self.deploys = true;
-                // In characters, as versions are cut.
-                self.second = self.second.max(versions(d, ">").chars().count());
-                (place(s, d), ("", 0), &d.mark)
-            }
-            Item::Metric(m) => (m.service.as_str().into(), (&m.title, 0), &m.mark),
-            Item::Gate(g) => (g.service.as_str().into(), (&g.gate, 5), &g.mark),
-            Item::Trigger(t) => (t.service.as_str().into(), (&t.trigger, 8), &t.mark),
-            Item::Oncall(o) => (o.person.as_str().into(), ("", 0), &o.mark),
-            Item::Feed(f) => (f.source.as_str().into(), (&f.what, 0), &f.mark),
-            Item::Journal(j) => {
-                self.time = self.time.max(width(&when(s, j.at)));
-                self.name = self.name.max(width(&j.actor)).min(12);
-                return;
-            }
-            _ => return,
-        };
-        wider(&mut self.name, &name, 0);
-        wider(&mut self.second, second, more);
-        wider(&mut self.word, &word.word, 0);
+/// Are there days among them? Then the rows are few, and are all here.
+fn days(rows: &Listed<'_>) -> bool {
+    match rows {
+        Listed::Rows(rows) => rows.iter().any(|r| matches!(r.item, Item::Day(..))),
+        _ => false,
     }
+}
+
+fn measure(s: &Situation, rows: &Listed<'_>) -> Columns {
+    let mut columns = Columns::default();
+    let mut loudest = Tone::Plain;
+    let mut one = |i: usize, item: &Item<'_>| {
+        columns.loudest = match urgency(s, item) {
+            Tone::Fail if loudest != Tone::Fail => {
+                loudest = Tone::Fail;
+                Some(i)
+            }
+            Tone::Hold if loudest == Tone::Plain => {
+                loudest = Tone::Hold;
+                Some(i)
+            }
+            _ => columns.loudest,
+        };
+        widen(&mut columns, s, item);
+    };
+    match rows {
+        Listed::Rows(rows) => rows.iter().enumerate().for_each(|(i, r)| one(i, &r.item)),
+        _ => (0..rows.len()).for_each(|i| {
+            if let Some(row) = rows.row(i) {
+                one(i, &row.item);
+            }
+        }),
+    }
+    columns
+}
+
+/// Widens the columns for one row.
+fn widen(columns: &mut Columns, s: &Situation, item: &Item<'_>) {
+    let (name, (second, more), word): (Cow<'_, str>, (&str, usize), &Mark) = match item {
+        Item::Deploy(d) => {
+            let bar = |narrow| width(&step_bar(d, true, narrow));
+            columns.bar = (columns.bar.0.max(bar(false)), columns.bar.1.max(bar(true)));
+            columns.deploys = true;
+            // In characters, as versions are cut.
+            columns.second = columns.second.max(versions(d, ">").chars().count());
+            (place(s, d), ("", 0), &d.mark)
+        }
+        Item::Metric(m) => (m.service.as_str().into(), (&m.title, 0), &m.mark),
+        Item::Gate(g) => (g.service.as_str().into(), (&g.gate, 5), &g.mark),
+        Item::Trigger(t) => (t.service.as_str().into(), (&t.trigger, 8), &t.mark),
+        Item::Oncall(o) => (o.person.as_str().into(), ("", 0), &o.mark),
+        Item::Feed(f) => (f.source.as_str().into(), (&f.what, 0), &f.mark),
+        Item::Journal(j) => {
+            columns.time = columns.time.max(width(&when(s, j.at)));
+            columns.name = columns.name.max(width(&j.actor)).min(12);
+            return;
+        }
+        _ => return,
+    };
+    wider(&mut columns.name, &name, 0);
+    wider(&mut columns.second, second, more);
+    wider(&mut columns.word, &word.word, 0);
 }
 
 /// Makes a column as wide as a text and so much more. No text is wider than its bytes: most need not be measured.
@@ -201,7 +222,8 @@ pub fn row(
         Item::Trigger(t) => cx.trigger(pen, t),
         Item::Oncall(o) => {
             pen.column(&format!("{}", o.level), 2, theme.dim);
-            pen.column(&o.person, shape.name.max(6), name).gap(1);
+            pen.column(&o.person, shape.columns.name.max(6), name)
+                .gap(1);
             pen.put(&o.mark.word, theme.tone(o.mark.tone));
             let until = o.until.map(|u| format!("until {}", super::at(s, u)));
             let note = if o.note.is_empty() {
@@ -225,8 +247,9 @@ pub fn row(
             }
         }
         Item::Journal(j) => {
-            pen.column(&when(s, j.at), shape.time, theme.dim).gap(1);
-            pen.column(&j.actor, shape.name, theme.dim).gap(1);
+            pen.column(&when(s, j.at), shape.columns.time, theme.dim)
+                .gap(1);
+            pen.column(&j.actor, shape.columns.name, theme.dim).gap(1);
             // What passed then is no verdict now: the journal is never green.
             let tone = if j.tone == Tone::Pass {
                 Tone::Plain
@@ -310,7 +333,7 @@ impl Cx<'_> {
         if !self.shape.narrow {
             pen.column(
                 &mark.word,
-                self.shape.word.max(4),
+                self.shape.columns.word.max(4),
                 self.theme.tone(mark.tone),
             );
         }
@@ -320,9 +343,13 @@ impl Cx<'_> {
     fn columns(&self, pen: &mut Pen<'_>) {
         let (dim, shape) = (self.theme.dim, self.shape);
         pen.right("  age", dim);
-        pen.column("service", shape.name, dim).gap(1);
-        let w = if shape.narrow { 9 } else { shape.word.max(9) };
-        let room = shape.second.min(
+        pen.column("service", shape.columns.name, dim).gap(1);
+        let w = if shape.narrow {
+            9
+        } else {
+            shape.columns.word.max(9)
+        };
+        let room = shape.columns.second.min(
             pen.left()
                 .saturating_sub(w + shape.bar + if shape.narrow { 8 } else { 2 })
                 .max(8),
@@ -345,15 +372,19 @@ impl Cx<'_> {
         } else {
             d.mark.word.clone()
         };
-        let w = if shape.narrow { 9 } else { shape.word.max(9) };
+        let w = if shape.narrow {
+            9
+        } else {
+            shape.columns.word.max(9)
+        };
         pen.column(
             &d.service,
-            shape.name,
+            shape.columns.name,
             if stale { theme.dim } else { theme.bright },
         );
         pen.gap(1);
         let arrow = theme.glyph("→", ">");
-        let room = shape.second.min(
+        let room = shape.columns.second.min(
             pen.left()
                 .saturating_sub(w + shape.bar + if shape.narrow { 8 } else { 2 })
                 .max(8),
@@ -456,8 +487,8 @@ impl Cx<'_> {
             pen.right(&format!("{} {age}", m.freshness.word()), theme.unknown);
         }
         self.word_right(pen, &m.mark);
-        pen.column(&m.service, shape.name, theme.dim).gap(1);
-        pen.column(&m.title, shape.second, self.name).gap(1);
+        pen.column(&m.service, shape.columns.name, theme.dim).gap(1);
+        pen.column(&m.title, shape.columns.second, self.name).gap(1);
         let shown = format!("{:>9}", m.shown);
         pen.column(&shown, 9, self.name).gap(1);
         self.word_here(pen, &m.mark);
@@ -471,8 +502,8 @@ impl Cx<'_> {
     fn gate(&self, pen: &mut Pen<'_>, g: &GateView) {
         let (theme, shape) = (self.theme, self.shape);
         self.word_right(pen, &g.mark);
-        pen.column(&g.service, shape.name, theme.dim).gap(1);
-        pen.column(&format!("gate {}", g.gate), shape.second, self.name);
+        pen.column(&g.service, shape.columns.name, theme.dim).gap(1);
+        pen.column(&format!("gate {}", g.gate), shape.columns.second, self.name);
         let step = format!("{:>10}", format!("step {}", g.step));
         pen.column(&step, 10, theme.dim).gap(1);
         self.word_here(pen, &g.mark);
@@ -488,8 +519,12 @@ impl Cx<'_> {
             crate::domain::policy::Then::Automatic => "automatic",
         };
         self.word_right(pen, &t.mark);
-        pen.column(&t.service, shape.name, theme.dim).gap(1);
-        pen.column(&format!("trigger {}", t.trigger), shape.second, self.name);
+        pen.column(&t.service, shape.columns.name, theme.dim).gap(1);
+        pen.column(
+            &format!("trigger {}", t.trigger),
+            shape.columns.second,
+            self.name,
+        );
         pen.column(&format!("{then:>10}"), 10, theme.dim).gap(1);
         self.word_here(pen, &t.mark);
         pen.gap(1).put(&t.distance, theme.dim);
@@ -516,10 +551,14 @@ impl Cx<'_> {
         let (theme, shape) = (self.theme, self.shape);
         let age = f.read_at.map(|at| self.age(at)).unwrap_or("never".into());
         pen.right(&format!("{age:>5}"), theme.dim);
-        pen.column(&f.mark.word, shape.word.max(10), theme.tone(f.mark.tone))
-            .gap(1);
-        pen.column(&f.source, shape.name, theme.text).gap(1);
-        pen.column(&f.what, shape.second, theme.text).gap(1);
+        pen.column(
+            &f.mark.word,
+            shape.columns.word.max(10),
+            theme.tone(f.mark.tone),
+        )
+        .gap(1);
+        pen.column(&f.source, shape.columns.name, theme.text).gap(1);
+        pen.column(&f.what, shape.columns.second, theme.text).gap(1);
     }
 }
 

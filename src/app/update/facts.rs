@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::app::calendar;
 use crate::app::keymap::Keymap;
-use crate::app::list::{ListId, Named};
+use crate::app::list::{Ids, ListId};
+use crate::app::listed::Listed;
 use crate::app::model::{Loudness, Model, Overlay};
 use crate::app::msg::Effect;
 use crate::app::port::Fact;
@@ -158,8 +159,8 @@ fn spoken(model: &mut Model, s: &Situation) {
     if chosen || model.focused_list() == Some(ListId::Metrics) {
         return;
     }
-    let ids = crate::app::rows::ids(model, ListId::Metrics);
-    let known = |key: &&str| ids.iter().flatten().any(|id| id.is(key));
+    let rows = Listed::of(model, ListId::Metrics);
+    let known = |key: &&str| rows.position(key).is_some();
     let keys = s.band.reasons.iter().filter_map(|r| r.evidence.as_deref());
     if let Some(key) = keys.into_iter().find(known) {
         let key = key.to_string();

@@ -5,12 +5,13 @@ mod facts;
 mod keys;
 mod moves;
 
-use crate::domain::situation::{Situation, Tone};
+use crate::domain::situation::{MetricView, Situation, Tone};
 use crate::domain::time::Now;
 
 use super::calendar::View;
 use super::layout::{Layout, Pane};
-use super::list::{ListId, Named};
+use super::list::{Ids, ListId, Named};
+use super::listed::{self, Listed};
 use super::model::{Loudness, Model};
 use super::msg::{Effect, Mouse, Msg};
 use super::port::Order;
@@ -41,6 +42,7 @@ pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
         }
         Msg::Ticked => Vec::new(),
     };
+    model.found.renew(model.situation.as_ref());
     calendar::sync(model);
     if before == Standing::of(model) {
         settle_focused(model);
@@ -116,7 +118,7 @@ fn settle_one(model: &mut Model, layout: &Layout, list: ListId) {
     };
     // The ids are borrowed from the model: the list's state is put back when they are done with.
     let mut state = model.lists.get(&list).cloned().unwrap_or_default();
-    let ids = rows::ids(model, list);
+    let ids = Listed::of(model, list);
     let next = next_of(model, list);
     if let Some(next) = next.filter(|_| !state.touched && state.filter.is_empty()) {
         state.selected = Some(next);
@@ -138,10 +140,8 @@ fn next_of(model: &Model, list: ListId) -> Option<String> {
 
 /// Tells the engine which release and service the person looks at, when that changed.
 fn tell(model: &mut Model) -> Option<Effect> {
-    let situation = model.situation.clone()?;
-    let service = shown_metric(model)
-        .and_then(|id| situation.metrics.iter().find(|m| m.id == id))
-        .map(|m| m.service.clone());
+    let service = shown_metric(model).map(|m| m.service.clone());
+    let situation = model.situation.as_ref()?;
     // A release that was chosen stays the one, also while an older situation is on screen.
     let known = |id: &String| situation.releases.iter().any(|r| r.plan.id == *id);
     let chosen = model.looking.clone().filter(known);
@@ -156,35 +156,43 @@ fn tell(model: &mut Model) -> Option<Effect> {
 
 /// The metric whose chart is drawn: the selected one, the selected gate's or trigger's, or the first.
 #[must_use]
-pub fn shown_metric(model: &Model) -> Option<String> {
+pub fn shown_metric(model: &Model) -> Option<&MetricView> {
     let s = model.situation.as_ref()?;
-    let selected = model.lists.get(&ListId::Metrics)?.selected.as_deref();
+    let state = model.lists.get(&ListId::Metrics)?;
+    let listed = Listed::of(model, ListId::Metrics);
+    let selected = || match state.place(&listed).and_then(|at| listed.row(at)) {
+        Some(row) => metric_of(s, &row.item),
+        // Filtered away it is still the one that was chosen.
+        None => {
+            let id = state.selected.as_deref()?;
+            let mut rows = listed::flights(s).into_iter();
+            let row = rows.find(|r| r.id.as_ref().is_some_and(|key| key.is(id)))?;
+            metric_of(s, &row.item)
+        }
+    };
+    selected()
+        .or_else(|| listed.metric(0))
+        .or_else(|| s.metrics.first())
+}
+
+/// The metric that a row of the metrics pane speaks of.
+fn metric_of<'a>(s: &'a Situation, item: &rows::Item<'a>) -> Option<&'a MetricView> {
     // A gate names its metrics by id or by title.
     let named = |service: &str, metric: &str| {
         let mut here = s.metrics.iter().filter(|m| m.service == service);
         here.find(|m| m.metric == metric || m.title == metric)
     };
-    let by_selection = selected.and_then(|id| {
-        if let Some(m) = id.strip_prefix("metric/") {
-            return s.metrics.iter().find(|x| x.id == m);
+    match item {
+        rows::Item::Metric(m) => Some(m),
+        rows::Item::Trigger(t) => named(&t.service, &t.metric),
+        rows::Item::Gate(g) => {
+            // The metric that holds the gate up, before those that pass.
+            let mut metrics = g.metrics.iter();
+            let open = metrics.find(|(_, mark, _)| mark.tone != Tone::Pass);
+            named(&g.service, &open.or(g.metrics.first())?.0)
         }
-        if let Some(t) = s.triggers.iter().find(|t| t.id == id) {
-            return named(&t.service, &t.metric);
-        }
-        let g = s.gates.iter().find(|g| g.id == id)?;
-        // The metric that holds the gate up, before those that pass.
-        let open = g
-            .metrics
-            .iter()
-            .find(|(_, mark, _)| mark.tone != Tone::Pass);
-        named(&g.service, &open.or(g.metrics.first())?.0)
-    });
-    let rows = || rows::Listed::of(model, ListId::Metrics);
-    let first = || match rows().row(0).map(|r| r.into_owned().item) {
-        Some(rows::Item::Metric(m)) => Some(m),
-        _ => s.metrics.first(),
-    };
-    by_selection.or_else(first).map(|m| m.id.clone())
+        _ => None,
+    }
 }
 
 fn pointer(model: &mut Model, mouse: Mouse) -> Vec<Effect> {
@@ -213,8 +221,7 @@ fn pointer(model: &mut Model, mouse: Mouse) -> Vec<Effect> {
             if area.holds(x, y) && !(list == ListId::Calendar && calendar::is_grid(model)) {
                 let offset = model.lists.get(&list).map_or(0, |l| l.offset);
                 let at = offset + usize::from(y - area.y);
-                let ids = rows::ids(model, list);
-                let id = ids.get(at).and_then(Option::as_ref).map(Named::whole);
+                let id = Listed::of(model, list).name(at);
                 let state = model.lists.entry(list).or_default();
                 if id.is_some() {
                     state.selected = id;

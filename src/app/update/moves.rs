@@ -5,7 +5,8 @@ use crate::app::calendar::{self, View};
 use crate::app::edit::Edit;
 use crate::app::fields;
 use crate::app::layout::{Pane, Shape};
-use crate::app::list::{ListId, Named};
+use crate::app::list::{Ids, ListId, Named};
+use crate::app::listed::Listed;
 use crate::app::model::{Loudness, Model, Overlay, RANGES};
 use crate::app::msg::Effect;
 use crate::app::port::Order;
@@ -277,7 +278,7 @@ pub(super) fn step(model: &mut Model, by: i64) {
         return;
     }
     let mut state = model.lists.get(&list).cloned().unwrap_or_default();
-    state.step(&rows::ids(model, list), by);
+    state.step(&Listed::of(model, list), by);
     model.lists.insert(list, state);
 }
 
@@ -322,12 +323,10 @@ pub(super) fn go_to(model: &mut Model, text: &str) -> Result<(), String> {
     super::go(model, Pane::Calendar);
     calendar::choose(model, date);
     let id = format!("calendar/day/{date}");
-    if calendar::drawn(model).is_none() {
-        let ids = rows::ids(model, ListId::Calendar);
-        if !ids.iter().flatten().any(|other| other.is(&id)) {
-            // Beyond the eight days of the small pane: a month has it.
-            calendar::show(model, View::Month);
-        }
+    let listed = || Listed::of(model, ListId::Calendar).position(&id);
+    if calendar::drawn(model).is_none() && listed().is_none() {
+        // Beyond the eight days of the small pane: a month has it.
+        calendar::show(model, View::Month);
     }
     model.lists.entry(ListId::Calendar).or_default().selected = Some(id);
     Ok(())
