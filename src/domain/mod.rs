@@ -9,6 +9,7 @@ pub mod connector;
 pub mod contract;
 pub mod dates;
 pub mod diag;
+mod disturbed;
 pub mod event;
 pub mod gaps;
 pub mod ground;

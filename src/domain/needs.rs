@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::act::Outcome;
+use super::disturbed::disturbed;
 use super::journal::Journal;
 use super::observe::{Call, Lookback, Need, Subject};
 use super::policy::{Change, Check, ChecklistItem, Connection, Policy, Release, Section, Service};
@@ -18,6 +19,10 @@ pub const LAST_HOUR: u64 = 2 * 3600;
 /// History behind a judgement, seconds: seven days, the hour before a deployment on each of them, and what lies around it where
 /// that hour is not clean.
 const HISTORY: u64 = 7 * 86_400 + 4 * 3600;
+/// The three weeks before them, seconds: their weekdays stand in for days that are no fair baseline.
+const WEEKS: u64 = 21 * 86_400;
+/// Of the seven days so many may be disturbed before those weeks are read: three make a baseline.
+const MAY_LACK: usize = 4;
 /// The longest span of live buckets, seconds (a 72-hour watch with the hour before it).
 const LONGEST: u64 = 74 * 3600;
 /// The same while a watch has not ended: what was slept through is read from the store. Prometheus answers at most 11,000 points.
@@ -79,7 +84,8 @@ pub fn needs(policy: &Policy, journal: &Journal, now: Now) -> Vec<Need> {
     let open = open_releases(policy, journal);
     out.deployments();
     let lookback = lookback(journal, &open, now.world);
-    out.metrics(lookback, !open.is_empty());
+    let further = further(policy, journal, &open, now.world);
+    out.metrics(lookback, !open.is_empty(), further);
     out.everywhere();
     out.calendars(now.world);
     for release in &open {
@@ -125,6 +131,29 @@ fn lookback(journal: &Journal, open: &[&Release], now: Instant) -> u64 {
         .unwrap_or(0)
         .saturating_add(LAST_HOUR)
         .min(if watched { SLEPT } else { LONGEST })
+}
+
+/// How much more of the history is read, in seconds, where too few of the seven days before a deployment under way
+/// are a fair baseline.
+fn further(policy: &Policy, journal: &Journal, open: &[&Release], now: Instant) -> u64 {
+    let short = |release: &&Release| {
+        release.changes.iter().any(|change| {
+            let track = journal
+                .release(&release.id)
+                .and_then(|r| r.tracks.get(&change.service));
+            let Some((track, service)) = track.zip(policy.service(&change.service)) else {
+                return false;
+            };
+            let deployed = track.started.timestamp();
+            let lost = |end: i64| disturbed(policy, journal, service, (end - 3600, end)).is_some();
+            let many =
+                |time: i64| (1..=7).filter(|day| lost(time - day * 86_400)).count() > MAY_LACK;
+            // A checkpoint is held against the hour of its own time of day.
+            let late = (now.timestamp() - deployed).rem_euclid(86_400);
+            many(deployed) || many(deployed + late)
+        })
+    };
+    if open.iter().any(short) { WEEKS } else { 0 }
 }
 
 /// The read that takes a span: `range` where there is one.
@@ -206,9 +235,9 @@ impl Needs<'_> {
         }
     }
 
-    fn metrics(&mut self, lookback: u64, history: bool) {
+    fn metrics(&mut self, lookback: u64, history: bool, further: u64) {
         // The seven days are those before the deployment, also when a watch is days old.
-        let past = HISTORY + lookback.saturating_sub(LAST_HOUR);
+        let past = HISTORY + lookback.saturating_sub(LAST_HOUR) + further;
         for metric in &self.policy.metrics {
             for (part, query) in metric.parts() {
                 let spans = [(BUCKET, lookback, metric.every), (BLOCK, past, BLOCK)];

@@ -332,6 +332,8 @@ pub struct Service {
     pub triggers: Vec<Trigger>,
     /// Path globs whose change is a point of no return.
     pub irreversible: Vec<String>,
+    /// Declared: what would deploy the bad version again after a rollback, beside what the vendor shows; empty: nothing.
+    pub fought_by: Option<Vec<String>>,
 }
 
 impl Service {

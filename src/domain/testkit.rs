@@ -125,6 +125,7 @@ pub fn service(name: &str, depends_on: &[&str]) -> Service {
             trigger(Limit::Slo, "p95", 300, Then::Notify),
         ],
         irreversible: Vec::new(),
+        fought_by: None,
     }
 }
 

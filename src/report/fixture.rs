@@ -799,6 +799,7 @@ pub(crate) fn policy() -> Policy {
         gates: vec![],
         triggers: vec![],
         irreversible: vec![],
+        fought_by: None,
     };
     Policy {
         digest: "d1".into(),

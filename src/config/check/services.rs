@@ -117,6 +117,10 @@ impl Check<'_> {
                 .irreversible
                 .clone()
                 .unwrap_or_else(|| base.irreversible.clone()),
+            fought_by: raw.fought_by.clone().or_else(|| {
+                let base = base.fought_by.as_ref();
+                base.map(|list| list.iter().map(|line| named(line)).collect())
+            }),
         }
     }
 

@@ -39,6 +39,8 @@ pub struct Service {
     pub dashboards: Option<Vec<Page>>,
     /// Path globs whose change is a point of no return.
     pub irreversible: Option<Vec<String>>,
+    /// What would deploy the bad version again after a rollback, a line each; empty: nothing would.
+    pub fought_by: Option<Vec<String>>,
     /// Gates; those of [defaults] where left out.
     pub gate: Option<Vec<Gate>>,
     /// Triggers; those of [defaults] where left out. The shipped ones stand beside them.
@@ -81,6 +83,8 @@ pub struct Defaults {
     pub slo: BTreeMap<String, Amount>,
     /// Path globs whose change is a point of no return.
     pub irreversible: Vec<String>,
+    /// What would deploy the bad version again after a rollback, a line each; empty: nothing would. `{service}` is the service's name.
+    pub fought_by: Option<Vec<String>>,
     /// Gates.
     pub gate: Vec<Gate>,
     /// Triggers.
@@ -103,6 +107,7 @@ impl Default for Defaults {
             target: BTreeMap::new(),
             slo: BTreeMap::new(),
             irreversible: Vec::new(),
+            fought_by: None,
             gate: Vec::new(),
             trigger: Vec::new(),
             shipped_triggers: true,

@@ -592,11 +592,20 @@ fn fights(view: &View<'_>, rollout: &Rollout<'_>) -> PassportLine {
         ),
         Some((Some(false), _)) => pass("auto-sync is off"),
         Some((None, _)) if holds => open("the vendor does not say whether auto-sync is on"),
-        // No auto-sync to hold is no proof that nothing deploys the bad version again.
-        Some((None, _)) => open(&format!(
-            "a pipeline may deploy again: not known{}",
-            scaled(rollout)
-        )),
+        // No auto-sync to hold is no proof that nothing deploys the bad version again: somebody declares what does.
+        Some((None, _)) => match rollout.service.fought_by.as_deref() {
+            Some([]) => pass(&format!("declared: nothing{}", scaled(rollout))),
+            Some(list) => pass(&format!(
+                "declared: {}, to be stopped by hand{}",
+                list.join(", "),
+                scaled(rollout)
+            )),
+            None => open(&format!(
+                "a pipeline may deploy again: set fought_by of service {} in cockpit.toml{}",
+                rollout.service.name,
+                scaled(rollout)
+            )),
+        },
         None => open("no live record"),
     }
 }

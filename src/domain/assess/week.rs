@@ -1,7 +1,8 @@
 //! The baseline of other days: the same hour on the seven days before a deployment (SEMANTICS 5).
 
-use chrono::{Datelike, Duration, Weekday};
+use chrono::{Datelike, Weekday};
 
+use crate::domain::disturbed::{concerns, disturbed, during};
 use crate::domain::judge::{Counts, MIN_DAYS};
 use crate::domain::observe::Feed;
 use crate::domain::policy::Service;
@@ -14,6 +15,8 @@ use super::metrics::HOUR;
 
 /// Days that are looked at.
 const DAYS: i64 = 7;
+/// Weeks before these days in which their weekdays are looked for.
+const FURTHER: i64 = 3;
 /// How far from its own time of day another slot of a day may lie, seconds.
 const NEAREST: i64 = 2 * HOUR;
 
@@ -33,7 +36,8 @@ type Slot = (Instant, Result<Counts, String>);
 
 /// The hour that ends at `until`'s time of day (in whole blocks of ten minutes) on the seven days before `deployed`, Unix
 /// seconds. A day whose hour has no data, or in which the service or one it depends on was being deployed or in an incident,
-/// gives its nearest clean hour within two; else it is left out. Days of the same kind are preferred where there are enough.
+/// gives its nearest clean hour within two, or the hour of its weekday in the three weeks before, as far as they were read; else
+/// it is left out. Days of the same kind are preferred where there are enough.
 pub(super) fn week(
     view: &View<'_>,
     data: &Data<'_>,
@@ -66,7 +70,7 @@ pub(super) fn week(
     }
 }
 
-/// The clean hour of a day that lies nearest to `wanted`; the reason is that of the hour itself.
+/// The clean hour of a day that lies nearest to `wanted`, or weeks before it; the reason is that of the hour itself.
 fn slot(
     view: &View<'_>,
     data: &Data<'_>,
@@ -87,53 +91,25 @@ fn slot(
     (1..=NEAREST / BLOCK_SECONDS)
         .flat_map(|n| [wanted - n * BLOCK_SECONDS, wanted + n * BLOCK_SECONDS])
         .filter(|end| *end <= deployed)
+        .chain((1..=FURTHER).map(|week| wanted - week * 7 * DAY))
         .find_map(|end| clean(end).ok())
         .ok_or(why)
 }
 
-/// What disturbed the service, or one that it depends on, in that span: a deployment by the journal, or an incident.
+/// What disturbed the service, or one that it depends on, in that span: by the journal, or an incident that was filed.
 fn trouble(view: &View<'_>, service: &Service, from: i64, to: i64) -> Option<String> {
-    let own = |name: &str| service.name == name || service.depends_on.iter().any(|d| d == name);
-    let deployed = view
-        .journal
-        .releases
-        .values()
-        .flat_map(|r| r.tracks.iter())
-        .filter(|(name, _)| own(name))
-        .find(|(_, t)| {
-            let end = t.finished.unwrap_or(t.changed).max(t.changed);
-            t.started.timestamp() < to && end.timestamp() > from
-        });
-    if let Some((name, _)) = deployed {
-        return Some(format!("{name} was being deployed"));
-    }
-    let during = |began: Instant| began.timestamp() < to && day_end(view, began) > from;
-    let declared = view.journal.releases.iter().find(|(id, state)| {
-        let changes = view
-            .policy
-            .release(id)
-            .or(state.plan.as_ref())
-            .map_or(&[][..], |r| &r.changes);
-        changes.iter().any(|c| own(&c.service)) && state.incidents.iter().any(|(_, at)| during(*at))
-    });
+    let span = (from, to);
     let filed = |feed: &Feed| match feed.last.as_ref().map(|o| &o.records) {
-        Some(Records::Incident(list)) => list
-            .iter()
-            .any(|i| i.service.as_deref().is_some_and(own) && i.started_at.is_some_and(during)),
+        Some(Records::Incident(list)) => list.iter().any(|i| {
+            i.service.as_deref().is_some_and(|s| concerns(service, s))
+                && i.started_at.is_some_and(|at| during(view.policy, at, span))
+        }),
         _ => false,
     };
-    (declared.is_some() || view.observed.feeds.values().any(filed))
-        .then(|| "an incident".to_owned())
-}
-
-/// Of an incident only the beginning is known: it counts for the rest of its day.
-fn day_end(view: &View<'_>, at: Instant) -> i64 {
-    let local = at.with_timezone(&view.policy.timezone);
-    let next = local.date_naive() + Duration::days(1);
-    let midnight = next.and_hms_opt(0, 0, 0);
-    midnight
-        .and_then(|m| m.and_local_timezone(view.policy.timezone).earliest())
-        .map_or(at.timestamp() + DAY, |m| m.timestamp())
+    disturbed(view.policy, view.journal, service, span).or_else(|| {
+        let any = view.observed.feeds.values().any(filed);
+        any.then(|| "an incident".to_owned())
+    })
 }
 
 /// Where three days or more are of the same kind as this one, working or not, they alone count.

@@ -107,8 +107,30 @@ fn no_auto_sync_is_no_proof_that_nothing_deploys_again() {
     );
     assert_eq!(
         fights.note,
-        "a pipeline may deploy again: not known; HorizontalPodAutoscaler web (2 to 10 instances) sets its instances"
+        "a pipeline may deploy again: set fought_by of service checkout in cockpit.toml; HorizontalPodAutoscaler web (2 to 10 instances) sets its instances"
     );
+    // Who knows declares it, and the way back says what to stop by hand.
+    w.policy.services[0].fought_by = Some(Vec::new());
+    let nothing = line(&w, "fights").unwrap();
+    assert_eq!(nothing.verdict, Verdict::Pass);
+    assert!(
+        nothing.note.starts_with("declared: nothing; "),
+        "{}",
+        nothing.note
+    );
+    w.policy.services[0].fought_by = Some(vec!["the nightly pipeline".into()]);
+    let nightly = line(&w, "fights").unwrap();
+    assert_eq!(nightly.verdict, Verdict::Pass);
+    assert!(
+        nightly
+            .note
+            .contains("the nightly pipeline, to be stopped by hand"),
+        "{}",
+        nightly.note
+    );
+    let said = "stop by hand what deploys checkout again: the nightly pipeline";
+    let permit = w.permit("rollback").unwrap();
+    assert!(permit.warnings.iter().any(|w| w == said), "{permit:?}");
 }
 
 #[test]

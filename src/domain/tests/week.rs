@@ -27,8 +27,14 @@ fn error_rate(w: &World) -> MetricView {
 
 /// Another release of the service was rolled out on that day of November, from and to an hour.
 fn deployed_on(w: &mut World, day: u32, from: u32, to: u32) {
+    deployed(w, (day, from), (day, to));
+}
+
+/// Likewise, from a day and hour of November to another.
+fn deployed(w: &mut World, from: (u32, u32), to: (u32, u32)) {
     let back = w.now.world;
-    for (hour, state) in [(from, DeployState::Running), (to, DeployState::Succeeded)] {
+    let states = [(from, DeployState::Running), (to, DeployState::Succeeded)];
+    for ((day, hour), state) in states {
         w.set_now(at(&format!("2026-11-{day}T{hour:02}:30:00Z")));
         w.append_for(
             Some("old-1"),
@@ -92,6 +98,43 @@ fn a_deployment_on_a_day_moves_its_hour_and_a_long_one_leaves_it_out() {
     let left = "baseline of 4 days; left out: Fri 13 Nov (checkout was being deployed); Sat 14 Nov, Sun 15 Nov (another kind of day)";
     assert!(said[0].contains(left), "{said:?}");
     assert!(said[0].contains("against 14400/1440000"), "{said:?}");
+}
+
+#[test]
+fn where_most_days_were_disturbed_the_weeks_before_them_stand_in() {
+    let past = |w: &World| {
+        let list = needs(&w.policy, &w.journal, w.now);
+        let spans = list.iter().filter_map(|n| n.call.lookback);
+        let blocks = spans.filter(|l| l.step == BLOCK).map(|l| l.seconds);
+        blocks.max().unwrap()
+    };
+    let mut w = World::shipped();
+    w.minutes(1).unwrap();
+    let calm = past(&w);
+    // From Tuesday to Sunday evening: one day before the deployment is clean.
+    deployed(&mut w, (10, 6), (15, 19));
+    assert_eq!(past(&w), calm + 21 * 86_400, "asked for only then");
+    let said_before = {
+        let mut w = World::shipped();
+        deployed(&mut w, (10, 6), (15, 19));
+        w.minutes(6).unwrap();
+        said(&w)
+    };
+    assert!(
+        said_before[0].contains("only 1 clean days"),
+        "{said_before:?}"
+    );
+    for (key, buckets) in &mut w.observed.metrics {
+        if key.step == BLOCK {
+            let week: Vec<(i64, f64)> = buckets.iter().map(|(at, v)| (*at, *v)).collect();
+            for (at, v) in week {
+                buckets.extend((1..=3).map(|n| (at - n * 7 * 86_400, v)));
+            }
+        }
+    }
+    w.minutes(5).unwrap();
+    let said = said(&w);
+    assert!(said[0].contains("baseline of 5 days"), "{said:?}");
 }
 
 #[test]

@@ -351,6 +351,18 @@ pub(super) fn rollback(view: &View<'_>, s: &Situation) -> Result<Permit, Vec<Ref
     Ok(rollback_permit(view, s, &started, &crossed))
 }
 
+/// What was declared to deploy the bad version again: nothing here can hold it.
+fn by_hand(rollout: &Rollout<'_>) -> Option<String> {
+    let list = rollout.service.fought_by.as_ref()?;
+    let name = &rollout.service.name;
+    (!list.is_empty()).then(|| {
+        format!(
+            "stop by hand what deploys {name} again: {}",
+            list.join(", ")
+        )
+    })
+}
+
 /// Nothing is held for a rollback that the vendor cannot do.
 fn not_in_history(view: &View<'_>, rollout: &Rollout<'_>, s: &Situation) -> Option<Refusal> {
     let service = &rollout.service.name;
@@ -410,6 +422,7 @@ fn rollback_permit(
                 rollout.service.name
             ));
         }
+        p.warnings.extend(by_hand(rollout));
         p.effects.push(format!(
             "{}: {} → {}",
             rollout.service.name,
