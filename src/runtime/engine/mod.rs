@@ -383,9 +383,10 @@ impl Engine {
         for _ in 0..8 {
             let now = self.clock.now();
             let s = assess(&self.policy, &self.journal, &self.observed, now);
-            self.count_down(&s, now.real);
+            let begun = self.count_down(&s, now.real);
             self.situation = Arc::new(s);
-            if !(self.acts || self.records) || !self.duties().await {
+            let done = (self.acts || self.records) && self.duties().await;
+            if !(begun || done) {
                 break;
             }
         }
@@ -656,13 +657,16 @@ impl Engine {
     }
 
     /// Remembers in real time when an automatic trigger's countdown began. One that does not stand any more (a gap, a stale
-    /// feed, another driver) is forgotten: it starts over.
-    fn count_down(&mut self, s: &Situation, real: Instant) {
+    /// feed, another driver) is forgotten: it starts over. True where one began, which this situation does not show yet: nobody
+    /// can stop what is not in sight.
+    fn count_down(&mut self, s: &Situation, real: Instant) -> bool {
         let countdowns = &mut self.observed.session.countdowns;
         countdowns.retain(|id, _| s.counting.contains(id));
+        let ran = countdowns.len();
         for id in &s.counting {
             countdowns.entry(id.clone()).or_insert(real);
         }
+        countdowns.len() > ran
     }
 
     /// Refusals as the interface gets them.
