@@ -225,7 +225,7 @@ impl Dialog {
         match self.spot {
             Spot::Field(i) => {
                 if key.code == Code::Enter {
-                    self.turn(true);
+                    self.next(i);
                 } else if let Some(f) = self.fields.get_mut(i) {
                     f.edit.key(key);
                     self.complaint = None;
@@ -281,6 +281,17 @@ impl Dialog {
             f.edit.paste(text);
         }
         true
+    }
+
+    /// Enter leaves a field for the next. Who typed the word in full and lacks nothing means it: the button that acts comes next,
+    /// and wants a key of its own.
+    fn next(&mut self, field: usize) {
+        let word = self.fields.get(field).is_some_and(|f| f.expects.is_some());
+        if word && self.lacks().is_none() {
+            self.spot = Spot::Confirm;
+        } else {
+            self.turn(true);
+        }
     }
 
     fn turn(&mut self, on: bool) {
@@ -343,10 +354,10 @@ mod tests {
         press(&mut d, &["tab", "enter"]);
         assert!(d.complaint.is_some());
         assert!(matches!(d.spot, Spot::Field(_)));
-        press(
-            &mut d,
-            &["c", "h", "e", "c", "k", "o", "u", "t", "enter", "tab"],
-        );
+        // Half of the word goes on to Cancel; the whole word to the button that acts, which wants a key of its own.
+        press(&mut d, &["c", "h", "e", "c", "k", "enter"]);
+        assert_eq!(d.spot, Spot::Cancel);
+        assert_eq!(press(&mut d, &["o", "u", "t", "enter"]), Answer::Open);
         assert_eq!(d.spot, Spot::Confirm);
         let Answer::Confirmed(request) = press(&mut d, &["enter"]) else {
             panic!("not confirmed: {:?}", d.complaint);

@@ -5,8 +5,8 @@ use chrono::Duration;
 use crate::domain::policy::{Section, Then};
 use crate::domain::record::DeployState;
 use crate::domain::situation::{
-    ACKNOWLEDGE_KEY, Advice, Band, Countdown, GateView, NextStep, Permission, Phase, Reason,
-    Situation, Stranded, TriggerView,
+    ACKNOWLEDGE_KEY, Advice, Band, Countdown, GateView, NextStep, Passport, Permission, Phase,
+    Reason, Situation, Stranded, TriggerView,
 };
 use crate::domain::verdict::Verdict;
 
@@ -681,9 +681,16 @@ fn next(view: &View<'_>, s: &Situation) -> NextStep {
         Advice::RollingBack => step("", "wait", first),
         Advice::RollForward => forward(view, s, first),
         Advice::RollBack => {
-            let passport = s.passports.first();
+            // A rollback is as sure as the service for which the most is missing.
+            let missing = |p: &&Passport| p.lines.len() - (p.passed as usize).min(p.lines.len());
+            let passport = s.passports.iter().rev().max_by_key(missing);
             let proof = passport.map_or_else(String::new, |p| {
-                format!(" · passport {}/{}", p.passed, p.lines.len())
+                let whose = if s.passports.len() > 1 && missing(&p) > 0 {
+                    format!(" of {}", p.service)
+                } else {
+                    String::new()
+                };
+                format!(" · passport{whose} {}/{}", p.passed, p.lines.len())
             });
             let mut out = step("rollback", "roll back", format!("{first}{proof}"));
             out.expected = expected(s, "rollback").or(passport.and_then(|p| p.expected));

@@ -8,7 +8,7 @@ use crate::domain::event::{Body, StepKind, StepState};
 use crate::domain::journal::sentence;
 use crate::domain::observe::lock_name;
 use crate::domain::record::{DeployState, HistoryEntry};
-use crate::domain::situation::Advice;
+use crate::domain::situation::{Advice, Passport};
 use crate::domain::testkit::*;
 use crate::domain::verdict::Verdict;
 
@@ -245,6 +245,32 @@ fn the_dialog_s_order_is_the_plan_s_whatever_the_file_s_order_is() {
             .filter(|s| matches!(s.kind, StepKind::Act { .. }));
         let done: Vec<&str> = acts.map(|s| s.service.as_str()).collect();
         assert_eq!(said, done, "{order:?}: {:?}", p.effects);
+    }
+}
+
+#[test]
+fn the_next_line_counts_the_passport_that_lacks_the_most() {
+    for at in [0, 1] {
+        let mut w = tripped();
+        w.policy.releases[0]
+            .changes
+            .insert(at, change("payments", NEW));
+        w.record("payments").version = NEW.into();
+        w.record("payments").auto_sync = None;
+        w.read();
+        let s = w.assess();
+        assert_eq!(s.band.advice, Advice::RollBack);
+        let lacks = |p: &&Passport| p.lines.len() - p.passed as usize;
+        let worst = s.passports.iter().max_by_key(lacks).unwrap();
+        let least = s.passports.iter().min_by_key(lacks).unwrap();
+        assert!(lacks(&worst) > lacks(&least), "one lacks more");
+        let said = format!(
+            "passport of {} {}/{}",
+            worst.service,
+            worst.passed,
+            worst.lines.len()
+        );
+        assert!(s.next.why.contains(&said), "{at}: {}", s.next.why);
     }
 }
 
