@@ -1,7 +1,10 @@
 //! From a file on disk to a policy with everything the rules need: found, read, checked, its connectors known, its
 //! trust looked up.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use crate::config::connectors::{ConnectorIndex, ConnectorInfo, SettingInfo, SettingKind};
 use crate::config::trust::{Subject, Trust, check};
@@ -78,6 +81,13 @@ pub enum LoadError {
 /// The connectors there are, for the check of a file.
 pub struct Index {
     registry: Registry,
+    /// Each file is parsed once, however many services of cockpit.toml speak of it; `None`: it is not sound.
+    parsed: RefCell<BTreeMap<String, Option<Rc<Parsed>>>>,
+}
+
+struct Parsed {
+    spec: ConnectorSpec,
+    info: ConnectorInfo,
 }
 
 impl Index {
@@ -85,22 +95,29 @@ impl Index {
     #[must_use]
     pub fn new(dir: Option<&Path>) -> (Self, Vec<Diag>) {
         let (registry, diags) = Registry::load(dir);
-        (Self { registry }, diags)
+        let parsed = RefCell::default();
+        (Self { registry, parsed }, diags)
     }
 
-    /// The connector's description.
-    ///
-    /// # Errors
-    /// What is wrong with its file; `None` where there is none.
-    pub fn spec(&self, id: &str) -> Option<Result<ConnectorSpec, Diag>> {
-        self.registry.source(id).map(parse)
+    fn parsed(&self, id: &str) -> Option<Rc<Parsed>> {
+        let source = self.registry.source(id)?;
+        let mut parsed = self.parsed.borrow_mut();
+        parsed
+            .entry(id.to_owned())
+            .or_insert_with(|| {
+                let spec = parse(source).ok()?;
+                let info = info(&spec);
+                Some(Rc::new(Parsed { spec, info }))
+            })
+            .clone()
     }
 
     fn offers(&self, policy: &mut Policy) {
         for connection in policy.connections.values_mut() {
-            let Some(Ok(spec)) = self.spec(&connection.connector) else {
+            let Some(parsed) = self.parsed(&connection.connector) else {
                 continue;
             };
+            let spec = &parsed.spec;
             connection.reads = spec
                 .read
                 .iter()
@@ -151,46 +168,50 @@ impl ConnectorIndex for Index {
     }
 
     fn get(&self, id: &str) -> Option<ConnectorInfo> {
-        let spec = self.spec(id)?.ok()?;
-        let settings = spec
-            .settings
-            .iter()
-            .map(|(name, s)| SettingInfo {
-                name: name.clone(),
-                required: s.required,
-                secret: s.secret,
-                kind: match s.kind {
-                    SpecKind::Text => SettingKind::Text,
-                    SpecKind::Url => SettingKind::Url,
-                    SpecKind::Number => SettingKind::Number,
-                    SpecKind::Flag => SettingKind::Flag,
-                    SpecKind::List => SettingKind::List,
-                    SpecKind::Path => SettingKind::Path,
-                },
-                default: s.default.as_ref().map(ToString::to_string),
-                choices: Vec::new(),
-                help: s.help.clone(),
-            })
-            .collect();
-        let word = |record| {
-            serde_json::to_value(record)
-                .ok()?
-                .as_str()
-                .map(str::to_owned)
-        };
-        let named_reads: Vec<(String, String)> = spec
-            .read
-            .iter()
-            .filter_map(|(name, read)| Some((name.clone(), word(read.record)?)))
-            .collect();
-        Some(ConnectorInfo {
-            id: spec.id.clone(),
-            driver: driver_word(spec.driver).to_owned(),
-            settings,
-            reads: named_reads.iter().map(|(_, word)| word.clone()).collect(),
-            named_reads,
-            verbs: spec.action.values().map(|a| a.verb).collect(),
+        self.parsed(id).map(|p| p.info.clone())
+    }
+}
+
+/// A connector, as far as a connection is checked against it.
+fn info(spec: &ConnectorSpec) -> ConnectorInfo {
+    let settings = spec
+        .settings
+        .iter()
+        .map(|(name, s)| SettingInfo {
+            name: name.clone(),
+            required: s.required,
+            secret: s.secret,
+            kind: match s.kind {
+                SpecKind::Text => SettingKind::Text,
+                SpecKind::Url => SettingKind::Url,
+                SpecKind::Number => SettingKind::Number,
+                SpecKind::Flag => SettingKind::Flag,
+                SpecKind::List => SettingKind::List,
+                SpecKind::Path => SettingKind::Path,
+            },
+            default: s.default.as_ref().map(ToString::to_string),
+            choices: Vec::new(),
+            help: s.help.clone(),
         })
+        .collect();
+    let word = |record| {
+        serde_json::to_value(record)
+            .ok()?
+            .as_str()
+            .map(str::to_owned)
+    };
+    let named_reads: Vec<(String, String)> = spec
+        .read
+        .iter()
+        .filter_map(|(name, read)| Some((name.clone(), word(read.record)?)))
+        .collect();
+    ConnectorInfo {
+        id: spec.id.clone(),
+        driver: driver_word(spec.driver).to_owned(),
+        settings,
+        reads: named_reads.iter().map(|(_, word)| word.clone()).collect(),
+        named_reads,
+        verbs: spec.action.values().map(|a| a.verb).collect(),
     }
 }
 
