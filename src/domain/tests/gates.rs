@@ -279,6 +279,12 @@ fn a_trigger_that_cannot_trip_at_this_traffic_is_undecided_and_says_so() {
     assert!(t.distance.starts_with("0.0× of 0.5×"), "{}", t.distance);
     assert_eq!(t.share, Some(f64::MAX), "the worst that it can be");
     assert_eq!(s.band.advice, Advice::Hold);
+    // Who promotes all the same reads it in the dialog.
+    let warned = w.permit("promote").unwrap().warnings;
+    assert!(
+        warned.iter().any(|x| x.ends_with(&why)),
+        "{warned:?} without {why}"
+    );
     // With enough traffic the same trips.
     w.traffic.insert("checkout".into(), (6000.0, 0.01, 0.0));
     w.minutes(12).unwrap();

@@ -192,6 +192,14 @@ pub(super) fn promote(
     let ungated = gates::ungated(view, &s.gates);
     p.warnings
         .extend(ungated.into_iter().map(gates::ungated_words));
+    p.warnings
+        .extend(s.triggers.iter().filter(|_| !back).filter_map(|t| {
+            let why = t.undecided.as_ref()?;
+            Some(format!(
+                "{}: trigger {} undecided: {why}",
+                t.service, t.trigger
+            ))
+        }));
     p.typed = view.protected().then(|| first.service.name.clone());
     p.basis = basis(view, &[&first.service.name]);
     Ok(p)
