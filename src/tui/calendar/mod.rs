@@ -155,10 +155,11 @@ fn real_zone(model: &Model) -> chrono_tz::Tz {
         .map_or(chrono_tz::UTC, |s| s.timezone)
 }
 
-/// `web 2026.47 at Tue 24 Nov 10:15 CET (09:15 UTC), planned Wed 25 Nov 10:00: permitted`.
+/// `web 2026.47: permitted at Tue 24 Nov 2026 10:15 CET (09:15 UTC), really Wed 10:00`; a narrow screen cuts what is known anyway.
 pub fn sentence(model: &Model, theme: &Theme, pen: &mut Pen<'_>, what: &WhatIf) {
     let zone = real_zone(model);
-    pen.put(&what.title, theme.bright);
+    pen.put(&what.title, theme.bright).put(": ", theme.text);
+    pen.put(&what.mark.word, theme.tone(what.mark.tone));
     pen.put(
         &format!(" at {}", words::both_zones(what.at, zone)),
         theme.text,
@@ -167,8 +168,6 @@ pub fn sentence(model: &Model, theme: &Theme, pen: &mut Pen<'_>, what: &WhatIf) 
         let was = words::moment(was, model.world(), zone);
         pen.put(&format!(", really {was}"), theme.dim);
     }
-    pen.put(": ", theme.text);
-    pen.put(&what.mark.word, theme.tone(what.mark.tone));
 }
 
 fn keys(model: &Model) -> String {
