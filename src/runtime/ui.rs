@@ -219,7 +219,7 @@ struct Ui {
     engine: Option<EngineHandle>,
     /// The terminal said that its size changed since the last frame.
     resized: bool,
-    /// A person did something since the last frame: that is shown at once, however young the frame is.
+    /// A person did something since the last frame, or waited for what came: that is shown at once, however young the frame is.
     touched: bool,
 }
 
@@ -234,7 +234,11 @@ enum Woke {
 impl Ui {
     /// Takes in a message; what is to be done comes back.
     fn take(&mut self, msg: Msg) -> Vec<Effect> {
-        update(&mut self.model, self.clock.now(), msg)
+        let empty = self.model.situation.is_none();
+        let effects = update(&mut self.model, self.clock.now(), msg);
+        // The first judgement is what the person waits for.
+        self.touched |= empty && self.model.situation.is_some();
+        effects
     }
 
     async fn run(&mut self, screen: &mut Screen, signals: &mut Signals) -> Ending {
