@@ -155,11 +155,12 @@ fn real_zone(model: &Model) -> chrono_tz::Tz {
         .map_or(chrono_tz::UTC, |s| s.timezone)
 }
 
-/// `web 2026.47: permitted at Tue 24 Nov 2026 10:15 CET (09:15 UTC), really Wed 10:00`; a narrow screen cuts what is known anyway.
+/// `permitted · web 2026.47 at Tue 24 Nov 2026 10:15 CET (09:15 UTC), really Wed 10:00`: a narrow screen cuts what is known anyway.
 pub fn sentence(model: &Model, theme: &Theme, pen: &mut Pen<'_>, what: &WhatIf) {
     let zone = real_zone(model);
-    pen.put(&what.title, theme.bright).put(": ", theme.text);
-    pen.put(&what.mark.word, theme.tone(what.mark.tone));
+    pen.put(&what.mark.word, theme.tone(what.mark.tone))
+        .put(theme.glyph(" · ", " . "), theme.text)
+        .put(&what.title, theme.bright);
     pen.put(
         &format!(" at {}", words::both_zones(what.at, zone)),
         theme.text,

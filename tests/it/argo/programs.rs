@@ -128,8 +128,8 @@ fn vendor() -> tokio::runtime::Runtime {
         .unwrap()
 }
 
-/// Confirms, is killed there, and starts again: the program that went on.
-fn killed(flight: &Flight, at: At) -> Terminal {
+/// Confirms in a dialog that is filled in, and is killed there.
+fn kill(flight: &Flight, mut t: Terminal, at: At) {
     let victim = Arc::new(AtomicI32::new(0));
     let aim = victim.clone();
     flight.app.lock().unwrap().arrives = Some(Box::new(move |method, performed| {
@@ -149,8 +149,6 @@ fn killed(flight: &Flight, at: At) -> Terminal {
         }
         pid == 0 || performed
     }));
-    let mut t = flight.program();
-    filled_in(&mut t);
     let before = flight.journal().len();
     victim.store(i32::try_from(t.id()).unwrap(), Ordering::SeqCst);
     t.send("\r");
@@ -163,6 +161,13 @@ fn killed(flight: &Flight, at: At) -> Terminal {
             _ => t.quiet(Duration::from_millis(1)),
         }
     }
+}
+
+/// Confirms, is killed there, and starts again: the program that went on.
+fn killed(flight: &Flight, at: At) -> Terminal {
+    let mut t = flight.program();
+    filled_in(&mut t);
+    kill(flight, t, at);
     flight.program()
 }
 
@@ -208,6 +213,32 @@ fn killed_at_each_step_of_the_plan_it_goes_on_and_repeats_nothing() {
         );
         let version = if done { "2.13.4" } else { "2.14.0" };
         assert_eq!(flight.app.lock().unwrap().version, version, "{at:?}");
+    });
+}
+
+#[test]
+fn where_the_driver_is_killed_the_other_program_takes_over_and_brings_the_plan_to_its_end() {
+    let points = [At::Event(5), At::After("POST")];
+    std::thread::scope(|scope| {
+        for at in points {
+            scope.spawn(move || {
+                let runtime = vendor();
+                let flight = runtime.block_on(Flight::new(Wrong::Nothing));
+                // Who comes first holds the driver's lease.
+                let mut driver = flight.program();
+                filled_in(&mut driver);
+                let mut other = flight.program();
+                other.see("R roll back…");
+                kill(&flight, driver, at);
+                other.see("rolled back");
+                let once = BTreeMap::from([("PATCH".into(), 1), ("POST".into(), 1)]);
+                assert_eq!(flight.arrived(), once, "{at:?}");
+                let events = flight.journal();
+                let told = kinds(&events);
+                assert_eq!((told["plan_started"], told["plan_ended"]), (1, 1), "{at:?}");
+                assert_eq!(flight.app.lock().unwrap().version, "2.13.4", "{at:?}");
+            });
+        }
     });
 }
 

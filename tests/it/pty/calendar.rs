@@ -102,12 +102,12 @@ fn what_if(t: &mut Terminal) {
     t.send("/web 2026.47\r");
     t.gone("media 48 planned");
     t.send("gI");
-    t.see("web 2026.47 at Wed 18 Nov 10:00 CET (09:00 UTC)");
+    t.see("web 2026.47 at Wed 18 Nov 2026 10:00 CET (09:00 UTC)");
     t.send(RIGHT);
     t.see("10:15 CET (09:15 UTC)");
     t.send(&DOWN.repeat(9));
     t.see("19:15 CET (18:15 UTC)");
-    t.see("refused: window");
+    t.see("refused: window · web 2026.47");
     t.send("R");
     t.see("WHAT-IF is on");
     assert!(!t.text().contains("[ Cancel ]"), "{}", t.text());
@@ -119,7 +119,7 @@ fn what_if(t: &mut Terminal) {
 /// The same again, and this time it is written.
 fn write(t: &mut Terminal) {
     t.send("I");
-    t.see("web 2026.47 at Wed 18 Nov 10:00 CET");
+    t.see("web 2026.47 at Wed 18 Nov 2026 10:00 CET");
     t.send(&format!("{DOWN}{DOWN}{UP}"));
     t.see("11:00 CET (10:00 UTC)");
     t.send("w");
