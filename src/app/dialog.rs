@@ -55,7 +55,7 @@ pub struct Dialog {
     pub verb: &'static str,
     /// The permit as it was given.
     pub permit: Permit,
-    /// The key that opened it.
+    /// The key that opened it, or led on to the button that acts: it never confirms.
     pub opener: Key,
     /// Lines to fill in; the typed word last.
     pub fields: Vec<Field>,
@@ -163,7 +163,7 @@ impl Dialog {
         Some(found.1.as_str())
     }
 
-    /// The key that confirms when the button is focused: Enter, or Space where Enter opened it.
+    /// The key that confirms when the button is focused: Enter, or Space where Enter opened it or led there.
     #[must_use]
     pub fn confirm_key(&self) -> Key {
         if self.opener == Key::plain(Code::Enter) {
@@ -284,11 +284,12 @@ impl Dialog {
     }
 
     /// Enter leaves a field for the next. Who typed the word in full and lacks nothing means it: the button that acts comes next,
-    /// and wants a key of its own.
+    /// and wants another key, so that an Enter that is held down or pasted acts on nothing.
     fn next(&mut self, field: usize) {
         let word = self.fields.get(field).is_some_and(|f| f.expects.is_some());
         if word && self.lacks().is_none() {
             self.spot = Spot::Confirm;
+            self.opener = Key::plain(Code::Enter);
         } else {
             self.turn(true);
         }
@@ -354,12 +355,17 @@ mod tests {
         press(&mut d, &["tab", "enter"]);
         assert!(d.complaint.is_some());
         assert!(matches!(d.spot, Spot::Field(_)));
-        // Half of the word goes on to Cancel; the whole word to the button that acts, which wants a key of its own.
+        // Half of the word goes on to Cancel; the whole word to the button that acts, which wants another key.
         press(&mut d, &["c", "h", "e", "c", "k", "enter"]);
         assert_eq!(d.spot, Spot::Cancel);
         assert_eq!(press(&mut d, &["o", "u", "t", "enter"]), Answer::Open);
         assert_eq!(d.spot, Spot::Confirm);
-        let Answer::Confirmed(request) = press(&mut d, &["enter"]) else {
+        assert_eq!(
+            press(&mut d, &["enter", "enter"]),
+            Answer::Open,
+            "held down"
+        );
+        let Answer::Confirmed(request) = press(&mut d, &["space"]) else {
             panic!("not confirmed: {:?}", d.complaint);
         };
         assert_eq!(request.basis, fixture::rollback_permit().basis);

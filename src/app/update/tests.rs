@@ -198,9 +198,9 @@ fn a_rollback_wants_the_name_and_the_confirming_key() {
     effects.extend(press(&mut m, &["R", "right", "enter"]));
     assert_eq!(top(&m), "dialog rollback", "the name is missing");
     assert_eq!(acts(&effects), Vec::<String>::new());
-    let typed = ["c", "h", "e", "c", "k", "o", "u", "t", "enter"];
+    let typed = ["c", "h", "e", "c", "k", "o", "u", "t", "enter", "enter"];
     assert_eq!(acts(&press(&mut m, &typed)), Vec::<String>::new());
-    assert_eq!(acts(&press(&mut m, &["enter"])), ["rollback"]);
+    assert_eq!(acts(&press(&mut m, &["space"])), ["rollback"]);
     assert_eq!(m.under_way(), ["Roll back checkout in PRODUCTION"]);
     assert_eq!(m.tour.stop, Stop::Watch);
     tell(
